@@ -1,0 +1,232 @@
+// Package results is what a run leaves: the record, the files beside it, and the statistics in them. It knows nothing of
+// how a run is made, so that every report can be rebuilt from a saved folder.
+package results
+
+import "time"
+
+// SchemaVersion is the version of run.json that this program writes. Readers refuse versions they do not know.
+const SchemaVersion = 1
+
+// Status is the outcome of a run. Its zero value is Unverified: a run nobody judged has not passed.
+type Status string
+
+const (
+	Unverified      Status = ""                 // written as "unverified"
+	Passed          Status = "passed"           // every answer right, every threshold met, the measurement valid
+	ThresholdFailed Status = "threshold_failed" // an expectation of the scenario was not met
+	Invalid         Status = "invalid"          // the measurement cannot be trusted
+	Incorrect       Status = "incorrect"        // the system lost, duplicated or corrupted data
+)
+
+// Verdict is the judgement of a run with its reasons, the worst first. A passed run has none.
+type Verdict struct {
+	Status  Status   `json:"status"`
+	Reasons []string `json:"reasons"`
+}
+
+// Record is run.json. Units are in the names of the fields; null means not measured or not supported by the count.
+type Record struct {
+	SchemaVersion int                 `json:"schema_version"`
+	RunID         string              `json:"run_id"`
+	Arch          string              `json:"arch"`
+	Engine        string              `json:"engine"`
+	Infra         string              `json:"infra"`
+	InfraLabel    string              `json:"infra_label"` // e.g. "single copy; broker without fsync"
+	Scenario      string              `json:"scenario"`
+	Seed          uint64              `json:"seed"`
+	StartedAt     time.Time           `json:"started_at"`
+	DurationS     float64             `json:"duration_s"` // from the first intended send after warm-up to the last
+	StartS        float64             `json:"start_s"`    // from the command to the first intended send
+	FinishS       float64             `json:"finish_s"`   // from the last intended send to the verdict
+	Verdict       Verdict             `json:"verdict"`
+	Load          Load                `json:"load"`
+	Data          *Data               `json:"data,omitempty"`
+	ThroughputS   float64             `json:"throughput_per_s"` // events processed by every component, per second of the measured load and its drain
+	Latency       Latencies           `json:"latency_ms"`
+	Freshness     Summary             `json:"freshness_ms"` // age of the oldest acknowledged event missing from an answer, at the query
+	Correctness   Correctness         `json:"correctness"`
+	Observer      Observer            `json:"observer"`
+	Phases        []Phase             `json:"phases"`
+	Faults        []Fault             `json:"faults"`
+	Restarts      []Restart           `json:"restarts"`
+	Batch         []Batch             `json:"batch"`
+	Reprocess     []struct{}          `json:"reprocess"` // empty until reprocessing exists
+	Resources     []Resource          `json:"resources"`
+	Environment   Environment         `json:"environment"`
+	Thresholds    []Threshold         `json:"thresholds"`
+	Positions     []ComponentPosition `json:"positions"`
+}
+
+// Load says what was offered and what became of it, after warm-up; Warmup events are counted apart.
+type Load struct {
+	OfferedPerS     float64 `json:"offered_per_s"`
+	SentPerS        float64 `json:"sent_per_s"`
+	Offered         int64   `json:"offered"` // events the schedule intended
+	Sent            int64   `json:"sent"`
+	Acked           int64   `json:"acked"`
+	Indeterminate   int64   `json:"indeterminate"` // sent, outcome unknown
+	Warmup          int64   `json:"warmup"`
+	ScheduleDelay   Summary `json:"schedule_delay_ms"`   // actual minus intended send
+	InFlightLimited bool    `json:"in_flight_limited"`   // the bound on unacknowledged bytes was reached
+	InFlightBytes   int64   `json:"in_flight_max_bytes"` // highest seen
+}
+
+// Data describes the file of real rows that fed the run.
+type Data struct {
+	Path          string  `json:"path"`
+	SHA256        string  `json:"sha256"`
+	Rows          int64   `json:"rows"`
+	BadRows       int64   `json:"bad_rows"`
+	BadLines      []int64 `json:"bad_lines"` // the first hundred, by line number in the file
+	Repeats       int64   `json:"repeats"`   // how often the file was started again from its first row
+	OrderOfEvents string  `json:"order"`     // event_time or file
+}
+
+// Latencies keeps the series apart; see docs/measuring.md.
+type Latencies struct {
+	Alert       Summary            `json:"alert"` // intended send to visible in the write-ahead log
+	AlertByRule map[string]Summary `json:"alert_by_rule"`
+	Ack         Summary            `json:"ack"`   // actual send to acknowledgement
+	Query       Summary            `json:"query"` // intended query to answer
+}
+
+// Correctness counts rows of the served views against the oracle's, and answers to probes.
+type Correctness struct {
+	Expected           int64        `json:"expected"`
+	Observed           int64        `json:"observed"`
+	Missing            int64        `json:"missing"`
+	Duplicate          int64        `json:"duplicate"`
+	Wrong              int64        `json:"wrong"`
+	Unexpected         int64        `json:"unexpected"`
+	BrokerLost         int64        `json:"broker_lost"`      // acknowledged but not in the log
+	BrokerDuplicate    int64        `json:"broker_duplicate"` // one acknowledged send more than once in the log
+	BrokerCorrupt      int64        `json:"broker_corrupt"`   // in the log with other bytes than were sent
+	ForeignRecords     int64        `json:"foreign_records"`  // in the log, never sent by this run
+	MalformedSent      int64        `json:"malformed_sent"`   // malformed records in the log
+	DeadLettered       int64        `json:"dead_lettered"`    // of them, found on the dead-letter topic
+	LateExpected       int64        `json:"late_expected"`    // late events by the oracle
+	LateCounted        int64        `json:"late_counted"`     // late events by the architecture
+	Answers            int64        `json:"answers"`          // probe queries answered
+	RightAnswers       int64        `json:"right_answers"`    // nothing acknowledged was missing
+	StaleAnswers       int64        `json:"stale_answers"`    // right for an earlier prefix
+	WrongAnswers       int64        `json:"wrong_answers"`    // right for no prefix
+	FailedQueries      int64        `json:"failed_queries"`   // probe queries without an answer
+	WrongAnswerSeconds int64        `json:"wrong_answer_seconds"`
+	Differences        []Difference `json:"differences"` // the first of them
+}
+
+// Difference is one row in which a view and the oracle differ.
+type Difference struct {
+	View     string `json:"view"`
+	Kind     string `json:"kind"` // missing, duplicate, wrong, unexpected
+	Key      string `json:"key"`
+	Expected string `json:"expected,omitempty"`
+	Observed string `json:"observed,omitempty"`
+}
+
+// Observer says how well the run was watched.
+type Observer struct {
+	Alerts    int64   `json:"alerts"` // distinct alerts seen, warm-up included
+	Lag       Summary `json:"lag_ms"` // commit to seen
+	MaxLagMS  float64 `json:"max_lag_ms"`
+	LimitMS   float64 `json:"limit_ms"`
+	Undecoded int64   `json:"undecoded"` // rows whose transaction id is not one of ours
+}
+
+// Phase is a span of the run, in seconds from the first intended send (warm-up starts at 0).
+type Phase struct {
+	Name  string  `json:"name"` // warm-up, baseline, fault, recovery, drain
+	FromS float64 `json:"from_s"`
+	ToS   float64 `json:"to_s"`
+}
+
+// Fault is one injected fault. No scenario of this version injects any.
+type Fault struct {
+	Kind        string  `json:"kind"`
+	Target      string  `json:"target"`
+	InjectedAtS float64 `json:"injected_at_s"`
+	EndedAtS    float64 `json:"ended_at_s"`
+}
+
+// Restart is a component's process that ended and was started again by the supervisor.
+type Restart struct {
+	Component string  `json:"component"`
+	EndedAtS  float64 `json:"ended_at_s"`
+	Reason    string  `json:"reason"`
+	DelayS    float64 `json:"delay_s"`
+}
+
+// Batch is one published generation of the batch layer.
+type Batch struct {
+	Generation  int64   `json:"generation"`
+	StartedAtS  float64 `json:"started_at_s"`
+	PublishedS  float64 `json:"published_at_s"`
+	Rows        int64   `json:"rows"`
+	ChangedRows int64   `json:"changed_rows"`
+	Mode        string  `json:"mode"`
+	WaitS       float64 `json:"wait_s"`
+	ReadS       float64 `json:"read_s"`
+	WriteS      float64 `json:"write_s"`
+	PublishS    float64 `json:"publish_s"`
+}
+
+// Resource is what one process group used over the measured load and its drain.
+type Resource struct {
+	Component   string  `json:"component"` // a component, "broker", "database" or "harness"
+	CPUS        float64 `json:"cpu_s"`
+	MaxRSSBytes int64   `json:"max_rss_bytes"`
+	DiskBytes   int64   `json:"disk_bytes"`
+	StartS      float64 `json:"start_s"` // from its start to ready; 0 for the harness
+}
+
+// Environment is what must be equal for two runs to be comparable, and what is needed to run it again.
+type Environment struct {
+	Command          []string          `json:"command"`
+	Version          string            `json:"version"`
+	GoVersion        string            `json:"go_version"`
+	OS               string            `json:"os"`
+	Arch             string            `json:"arch"`
+	Kernel           string            `json:"kernel"`
+	CPU              string            `json:"cpu"`
+	Cores            int               `json:"cores"`
+	MemoryBytes      int64             `json:"memory_bytes"`
+	Kafka            string            `json:"kafka"`
+	KafkaSettings    map[string]string `json:"kafka_settings"`
+	Postgres         string            `json:"postgres"`
+	PostgresSettings map[string]string `json:"postgres_settings"`
+	Settings         map[string]string `json:"settings"` // commit interval, restart delay, …
+}
+
+// Threshold is one expectation of the scenario and how it came out. Value is null if it could not be measured, which
+// is never a pass.
+type Threshold struct {
+	Expression string   `json:"expression"`
+	Value      *float64 `json:"value"` // in the unit of the metric
+	Met        bool     `json:"met"`
+}
+
+// ComponentPosition is how far a component had come at the end, over all partitions.
+type ComponentPosition struct {
+	Component   string `json:"component"`
+	Processed   int64  `json:"processed"`
+	Late        int64  `json:"late"`
+	Duplicates  int64  `json:"duplicates"`
+	DeadLetters int64  `json:"dead_letters"`
+}
+
+// Summary is a latency block, in milliseconds. A percentile q is null unless at least ten samples lie beyond it
+// (count × (1−q) ≥ 10). Overflow counts samples above the histogram's range; Negative those below zero; neither is
+// in the percentiles, and both are zero in a sound measurement.
+type Summary struct {
+	Count    int64    `json:"count"`
+	Min      *float64 `json:"min"`
+	Mean     *float64 `json:"mean"`
+	P50      *float64 `json:"p50"`
+	P90      *float64 `json:"p90"`
+	P95      *float64 `json:"p95"`
+	P99      *float64 `json:"p99"`
+	P999     *float64 `json:"p999"`
+	Max      *float64 `json:"max"`
+	Overflow int64    `json:"overflow"`
+	Negative int64    `json:"negative"`
+}
