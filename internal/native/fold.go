@@ -1,0 +1,163 @@
+package native
+
+import (
+	"lkbench/internal/bank"
+)
+
+// Fold sums accepted transactions per key into the columns that an upsert adds to the tables of an architecture. It is a
+// pure function of the events added since Reset, so the same events may be folded again, for instance with another
+// boundary between epochs. It refers to the events' memory until the next Reset.
+type Fold struct {
+	rules     bank.Rules
+	customers *interner
+	locations *interner
+
+	windowIndex *pairIndex // customer, window start
+	windows     []windowSum
+	partIndex   *pairIndex // customer, location
+	parts       []partSum
+
+	windowParams, partParams, anomalyParams []*Param
+}
+
+type windowSum struct {
+	transactions int64
+	amount       bank.Paise
+	balance      maximum
+}
+
+type partSum struct {
+	windowSum
+	last bank.Micros
+}
+
+// maximum is the greatest of the values seen, if any was seen.
+type maximum struct {
+	value bank.Paise
+	known bool
+}
+
+func (m *maximum) see(v bank.Paise) {
+	if !m.known || v > m.value {
+		m.value, m.known = v, true
+	}
+}
+
+// NewFold returns an empty fold.
+func NewFold(rules bank.Rules) *Fold {
+	return &Fold{
+		rules: rules, customers: newInterner(), locations: newInterner(),
+		windowIndex: newPairIndex(), partIndex: newPairIndex(),
+		windowParams:  []*Param{TextArray(), TimeArray(), Int8Array(), Int8Array(), Int8Array()},
+		partParams:    []*Param{TextArray(), TextArray(), Int8Array(), Int8Array(), Int8Array(), TimeArray()},
+		anomalyParams: []*Param{TextArray(), TextArray(), TextArray(), TimeArray(), Int8Array(), Int8Array(), TimeArray()},
+	}
+}
+
+// Reset empties the fold and keeps its memory.
+func (f *Fold) Reset() {
+	f.customers.reset()
+	f.locations.reset()
+	f.windowIndex.reset()
+	f.partIndex.reset()
+	f.windows, f.parts = f.windows[:0], f.parts[:0]
+	for _, p := range f.anomalyParams {
+		p.Reset()
+	}
+}
+
+// Add folds one accepted transaction in.
+func (f *Fold) Add(e *Event) {
+	customer := uint64(f.customers.number(e.Customer))
+	w := f.windowIndex.number(pair{customer, uint64(e.Window)})
+	if int(w) == len(f.windows) {
+		f.windows = append(f.windows, windowSum{})
+	}
+	f.windows[w].add(e)
+
+	p := f.partIndex.number(pair{customer, uint64(f.locations.number(e.Location))})
+	if int(p) == len(f.parts) {
+		f.parts = append(f.parts, partSum{last: e.EventTime})
+	}
+	f.parts[p].add(e)
+	f.parts[p].last = max(f.parts[p].last, e.EventTime)
+
+	for _, rule := range f.rules.Check(&e.Transaction) {
+		f.anomaly(e, rule)
+	}
+	if e.Velocity {
+		f.anomaly(e, bank.Velocity)
+	}
+}
+
+func (s *windowSum) add(e *Event) {
+	s.transactions++
+	s.amount += e.Amount
+	if e.HasBalance {
+		s.balance.see(e.Balance)
+	}
+}
+
+func (f *Fold) anomaly(e *Event, rule string) {
+	c := f.anomalyParams
+	c[0].Text(e.ID)
+	c[1].String(rule)
+	c[2].Text(e.Customer)
+	c[3].Time(e.EventTime)
+	c[4].Int(int64(e.Amount))
+	if e.HasBalance {
+		c[5].Int(int64(e.Balance))
+	} else {
+		c[5].Null()
+	}
+	if rule == bank.Velocity {
+		c[6].Time(e.Window)
+	} else {
+		c[6].Null()
+	}
+}
+
+// Windows are the columns customer_id, window_start, transactions, amount_paise, max_balance_paise of what to add to
+// customer_windows, one row a key.
+func (f *Fold) Windows() []*Param {
+	c := f.windowParams
+	for _, p := range c {
+		p.Reset()
+	}
+	for i, key := range f.windowIndex.keys {
+		c[0].Text(f.customers.keys[key.a])
+		c[1].Time(bank.Micros(key.b))
+		f.windows[i].columns(c[2:5])
+	}
+	return c
+}
+
+// Parts are the columns customer_id, location, transactions, amount_paise, max_balance_paise, last_event_time of what
+// to add to profile_parts, one row a key. The location is empty where it is missing.
+func (f *Fold) Parts() []*Param {
+	c := f.partParams
+	for _, p := range c {
+		p.Reset()
+	}
+	for i, key := range f.partIndex.keys {
+		c[0].Text(f.customers.keys[key.a])
+		c[1].Text(f.locations.keys[key.b])
+		f.parts[i].columns(c[2:5])
+		c[5].Time(f.parts[i].last)
+	}
+	return c
+}
+
+func (s *windowSum) columns(c []*Param) {
+	c[0].Int(s.transactions)
+	c[1].Int(int64(s.amount))
+	if s.balance.known {
+		c[2].Int(int64(s.balance.value))
+	} else {
+		c[2].Null()
+	}
+}
+
+// Anomalies are the columns transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start of
+// the anomalies raised, in the order in which they were added.
+func (f *Fold) Anomalies() []*Param { return f.anomalyParams }

@@ -1,0 +1,69 @@
+// Package native holds the helpers of the native engine: a stream component reads the topic by itself, decides which
+// transactions count, folds them by key and writes results and offsets in one PostgreSQL transaction. Kappa's stream and
+// Lambda's speed and ingest are three sinks on the same loop. docs/internals.md, "Native engine", has the reasons.
+package native
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"lkbench/architectures"
+	"lkbench/internal/bank"
+)
+
+// Schema creates the table offsets. Deploy runs it once in a fresh database, before any component starts.
+//
+//go:embed schema.sql
+var Schema string
+
+// ErrReplaced says that another process of the same component has taken over; this one must end and not come back by
+// itself. Nothing of its last batch is in the database.
+var ErrReplaced = errors.New("replaced: another process has taken over this component's offsets")
+
+// Config says what a stream component does with the topic.
+type Config struct {
+	Component   string // key in table offsets
+	Environment architectures.Environment
+	// Detect: leave out duplicates within the horizon, count late events, mark velocity. Without it every well-formed
+	// record is accepted, and the component keeps no state that would have to be rebuilt.
+	Detect bool
+	// DeadLetters: produce malformed records to the dead-letter topic and count them. Without it they are passed over;
+	// exactly one component of an architecture sets it.
+	DeadLetters bool
+	Sink        Sink
+}
+
+// Sink writes what a batch changes. It is called by one goroutine at a time.
+type Sink interface {
+	// Write writes the results of b in tx, which commits them together with the offsets. At that moment the component's
+	// rows in table offsets are locked by tx. After a lost connection Write is called again with the same batch and
+	// another transaction, so it must not change b or remember that it was called. An error that is not a lost
+	// connection, a deadlock or a serialization failure ends the component.
+	Write(ctx context.Context, tx pgx.Tx, b *Batch) error
+}
+
+// Batch is what one commit makes visible: the accepted transactions since the last commit.
+type Batch struct {
+	// Events are in the order of the log within each partition.
+	Events []Event
+	// Epoch is the column epoch of the component's rows in table offsets, read under the lock of the present
+	// transaction: a batch plan of Lambda that has committed is seen here, one that has not must wait for this commit.
+	Epoch int64
+
+	positions []position // one for each partition that advanced
+	letters   []letter   // malformed records to produce before the commit
+	unsettled []int      // events whose velocity the served view decides, see settle
+	bytes     int        // of the records the events refer to
+}
+
+// Event is one accepted transaction. Its byte slices refer to the fetched record and stay valid while its batch does.
+type Event struct {
+	bank.Transaction
+	Partition int32
+	Offset    int64
+	Window    bank.Micros // start of the window EventTime lies in
+	Velocity  bool        // this transaction brings its customer's window to velocity_count (only with Config.Detect)
+}
