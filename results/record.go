@@ -35,9 +35,12 @@ type Record struct {
 	Scenario      string              `json:"scenario"`
 	Seed          uint64              `json:"seed"`
 	StartedAt     time.Time           `json:"started_at"`
-	DurationS     float64             `json:"duration_s"` // from the first intended send after warm-up to the last
-	StartS        float64             `json:"start_s"`    // from the command to the first intended send
-	FinishS       float64             `json:"finish_s"`   // from the last intended send to the verdict
+	DurationS     float64             `json:"duration_s"`  // from the first intended send after warm-up to the last
+	StartS        float64             `json:"start_s"`     // from the command to the first intended send
+	FinishS       float64             `json:"finish_s"`    // from the last intended send to the verdict
+	Interrupted   bool                `json:"interrupted"` // the user ended the run before its load was over
+	Drained       bool                `json:"drained"`     // every component reached the end of the topic within Limits.DrainS
+	Limits        Limits              `json:"limits"`
 	Verdict       Verdict             `json:"verdict"`
 	Load          Load                `json:"load"`
 	Data          *Data               `json:"data,omitempty"`
@@ -55,6 +58,16 @@ type Record struct {
 	Environment   Environment         `json:"environment"`
 	Thresholds    []Threshold         `json:"thresholds"`
 	Positions     []ComponentPosition `json:"positions"`
+}
+
+// Limits are the bounds beyond which a measurement is invalid. They are saved with the run, so that it is judged again by
+// the same ones. A limit that is zero allows nothing.
+type Limits struct {
+	ScheduleDelayP999MS float64 `json:"schedule_delay_p999_ms"`
+	ObserverLagMS       float64 `json:"observer_lag_ms"`     // highest
+	OfferedShortfall    float64 `json:"offered_shortfall"`   // share of the offered events or rate that may be missing
+	InFlightBytes       int64   `json:"in_flight_max_bytes"` // sent but not acknowledged
+	DrainS              float64 `json:"drain_s"`
 }
 
 // Load says what was offered and what became of it, after warm-up; Warmup events are counted apart.
@@ -131,6 +144,9 @@ type Observer struct {
 	MaxLagMS  float64 `json:"max_lag_ms"`
 	LimitMS   float64 `json:"limit_ms"`
 	Undecoded int64   `json:"undecoded"` // rows whose transaction id is not one of ours
+	// AlertsServed is the number of rows in the view anomalies at the end: an observer that saw fewer has missed some.
+	AlertsServed int64  `json:"alerts_served"`
+	Failure      string `json:"failure,omitempty"` // why the observer or the probes stopped before the end
 }
 
 // Phase is a span of the run, in seconds from the first intended send (warm-up starts at 0).
@@ -201,7 +217,8 @@ type Environment struct {
 // is never a pass.
 type Threshold struct {
 	Expression string   `json:"expression"`
-	Value      *float64 `json:"value"` // in the unit of the metric
+	Value      *float64 `json:"value"` // in Unit
+	Unit       string   `json:"unit"`  // "ms", "s", "events/s" or "" for counts
 	Met        bool     `json:"met"`
 }
 
