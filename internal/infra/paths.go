@@ -1,0 +1,62 @@
+package infra
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"lkbench/internal/proc"
+)
+
+// rootCache is the cache of the root user. PostgreSQL refuses to run as root and an unprivileged user cannot reach
+// anything below root's home; and only root can write to /var/cache, so nobody can plant programs there.
+const rootCache = "/var/cache/lkbench"
+
+// cacheDir gives the directory that holds PostgreSQL's binaries, template clusters and the running workspaces, and
+// makes it if it is not there. LKBENCH_CACHE names another one.
+func cacheDir() (string, error) {
+	dir := os.Getenv("LKBENCH_CACHE")
+	switch {
+	case dir != "":
+		absolute, err := filepath.Abs(dir)
+		if err != nil {
+			return "", fmt.Errorf("LKBENCH_CACHE=%s: %w", dir, err)
+		}
+		dir = absolute
+	case os.Geteuid() == 0:
+		dir = rootCache
+	default:
+		home, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("find the user's cache directory: %w; LKBENCH_CACHE=DIR names one", err)
+		}
+		dir = filepath.Join(home, "lkbench")
+	}
+	// Others may pass through, as root's unprivileged user must; what they may read is decided below.
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make the cache directory: %w; LKBENCH_CACHE=DIR names another one", err)
+	}
+	return dir, nil
+}
+
+// databaseOwner is the user as whom PostgreSQL runs: nil for the present one, nobody if that is root.
+func databaseOwner() (*proc.Owner, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL refuses to run as root and there is no user nobody to run as: %w", err)
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return nil, fmt.Errorf("user nobody: user id %q is not a number", u.Uid)
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return nil, fmt.Errorf("user nobody: group id %q is not a number", u.Gid)
+	}
+	return &proc.Owner{UID: uid, GID: gid}, nil
+}

@@ -1,0 +1,169 @@
+package infra
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"lkbench/internal/proc"
+)
+
+const (
+	ownerFile     = "owner"     // locked as long as the workspace's process lives
+	processesFile = "processes" // one line of JSON a process that was started for it
+)
+
+// Workspace is the temporary directory of one run. A lock held by this process marks it as alive; the lock goes with
+// the process, however that ends, and then Sweep of a later start removes the directory.
+type Workspace struct {
+	Dir   string
+	owner *os.File
+	log   *os.File // processesFile
+}
+
+// NewWorkspace makes the temporary directory of a run.
+func NewWorkspace() (*Workspace, error) {
+	runs, unlock, err := lockRuns()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	dir, err := os.MkdirTemp(runs, time.Now().UTC().Format("20060102-150405-"))
+	if err != nil {
+		return nil, fmt.Errorf("make the run's temporary directory: %w", err)
+	}
+	w := &Workspace{Dir: dir}
+	fail := func(err error) (*Workspace, error) {
+		return nil, errors.Join(fmt.Errorf("prepare the run's temporary directory: %w", err), w.Close())
+	}
+	// PostgreSQL's unprivileged user must pass through to its own directory.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return fail(err)
+	}
+	if w.owner, err = lockFile(filepath.Join(dir, ownerFile)); err != nil {
+		return fail(err)
+	}
+	w.log, err = os.OpenFile(filepath.Join(dir, processesFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fail(err)
+	}
+	return w, nil
+}
+
+// Track records a process that was started for the run, so that Sweep can end it should it outlive this process.
+func (w *Workspace) Track(p *proc.Process) error {
+	for _, id := range p.Processes() {
+		line, err := json.Marshal(id)
+		if err != nil {
+			return fmt.Errorf("record process %s: %w", p.Name(), err)
+		}
+		if _, err := w.log.Write(append(line, '\n')); err != nil {
+			return fmt.Errorf("record process %s: %w", p.Name(), err)
+		}
+	}
+	return nil
+}
+
+// Close removes the directory with all that is in it. The processes of the run must have ended.
+func (w *Workspace) Close() error {
+	err := os.RemoveAll(w.Dir)
+	for _, f := range []*os.File{w.log, w.owner} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("remove the run's temporary directory: %w", err)
+	}
+	return nil
+}
+
+// lockRuns gives the directory of all workspaces, locked against making and sweeping them.
+func lockRuns() (dir string, unlock func(), err error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return "", nil, err
+	}
+	dir = filepath.Join(cache, "runs")
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return "", nil, fmt.Errorf("make the directory of temporary directories: %w", err)
+	}
+	f, err := lockFile(dir + ".lock")
+	if err != nil {
+		return "", nil, err
+	}
+	return dir, func() { f.Close() }, nil
+}
+
+// Sweep removes the temporary directories of runs whose process has died, after ending those of their processes that
+// still live, and gives the directories it removed. Runs that are alive are not touched.
+func Sweep(ctx context.Context) ([]string, error) {
+	runs, unlock, err := lockRuns()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	entries, err := os.ReadDir(runs)
+	if err != nil {
+		return nil, fmt.Errorf("look for temporary directories of dead runs: %w", err)
+	}
+	var swept []string
+	var errs []error
+	for _, e := range entries {
+		dir := filepath.Join(runs, e.Name())
+		removed, err := sweepOne(ctx, dir)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sweep %s: %w", dir, err))
+		} else if removed {
+			swept = append(swept, dir)
+		}
+	}
+	return swept, errors.Join(errs...)
+}
+
+func sweepOne(ctx context.Context, dir string) (bool, error) {
+	owner, free, err := tryLockFile(filepath.Join(dir, ownerFile))
+	if err != nil || !free {
+		return false, err
+	}
+	defer owner.Close()
+	if err := endStrays(ctx, filepath.Join(dir, processesFile)); err != nil {
+		return false, err
+	}
+	return true, os.RemoveAll(dir)
+}
+
+// endStrays kills the processes a dead run has recorded, if they still are the same ones, and waits until they are gone.
+func endStrays(ctx context.Context, path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the run died before it started any
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var id proc.Identity
+		if json.Unmarshal(lines.Bytes(), &id) != nil {
+			continue // the last line of a process that died while it wrote
+		}
+		if err := proc.KillTree(id); err != nil {
+			return err
+		}
+		for id.Alive() {
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("process %d of a dead run does not end: %w", id.PID, context.Cause(ctx))
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
