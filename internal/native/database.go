@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -47,12 +46,12 @@ func (d *Database) Close() {
 	}
 }
 
-// Deploy runs the statements of each script in one transaction, Schema first.
+// Deploy runs Schema and then the architecture's own script, in one transaction.
 func (d *Database) Deploy(ctx context.Context, script string) error {
 	return d.Do(ctx, func(conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, "begin;\n"+Schema+script+";\ncommit"); err != nil {
-			_, rollback := conn.Exec(ctx, "rollback")
-			return fmt.Errorf("create tables and views: %w", errors.Join(err, rollback))
+		// Statements that are sent as one text are one transaction.
+		if _, err := conn.Exec(ctx, Schema+script); err != nil {
+			return fmt.Errorf("create tables and views: %w", err)
 		}
 		return nil
 	})

@@ -26,7 +26,8 @@ const arrayHeader = 20
 
 // Param is one parameter of a statement in PostgreSQL's binary form, written without an allocation per value and reused
 // from batch to batch: usually an array that is a column of rows for unnest. It is created empty by TextArray,
-// Int4Array, Int8Array, TimeArray, or complete by Int8.
+// Int4Array, Int8Array, TimeArray, or complete by Int8 and
+// Text.
 type Param struct {
 	buf   []byte
 	n     int
@@ -58,6 +59,9 @@ func TimeArray() *Param { return newArray(oidTimestamptz) }
 func Int8(v int64) *Param {
 	return &Param{buf: binary.BigEndian.AppendUint64(nil, uint64(v))}
 }
+
+// Text is a single text.
+func Text(s string) *Param { return &Param{buf: []byte(s)} }
 
 // Reset empties an array and keeps its memory.
 func (p *Param) Reset() { p.buf, p.n, p.nulls = p.buf[:arrayHeader], 0, false }
