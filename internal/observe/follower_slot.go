@@ -1,0 +1,137 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// withConn runs do on a plain connection of its own.
+func (f *Follower) withConn(ctx context.Context, do func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, f.cfg.Postgres)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return do(conn)
+}
+
+// publish creates the publication. It lists only the two columns the follower reads, which spares the server from
+// writing the others out.
+func (f *Follower) publish(ctx context.Context) error {
+	var tables []string
+	for _, table := range f.cfg.Tables {
+		tables = append(tables, pgx.Identifier{table}.Sanitize()+" (transaction_id, rule)")
+	}
+	return f.withConn(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, fmt.Sprintf("begin; drop publication if exists %[1]s; create publication %[1]s for table %[2]s with (publish = 'insert'); commit",
+			f.cfg.Publication, strings.Join(tables, ", ")))
+		return err
+	})
+}
+
+// connect makes a slot and begins to stream from it. With lookUp, the alerts in the tables that were not seen yet are put
+// into pending, read in the snapshot at which the slot begins: what is in it does not come through the slot, what
+// is not in it does. It returns the time at which that snapshot was known to hold.
+func (f *Follower) connect(ctx context.Context, lookUp bool) (time.Time, error) {
+	cfg, err := pgconn.ParseConfig(f.cfg.Postgres)
+	if err != nil {
+		return time.Time{}, err
+	}
+	cfg.RuntimeParams["replication"] = "database"
+	conn, err := pgconn.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, err := f.stream(ctx, conn, lookUp)
+	if err != nil {
+		_ = conn.Close(context.WithoutCancel(ctx)) // the first error matters
+		return time.Time{}, err
+	}
+	f.connMu.Lock()
+	f.conn = conn
+	f.connMu.Unlock()
+	return at, nil
+}
+
+func (f *Follower) stream(ctx context.Context, conn *pgconn.PgConn, lookUp bool) (time.Time, error) {
+	// A server that has not noticed the loss yet still keeps the old slot, so every slot has a name of its own.
+	f.slots++
+	name := fmt.Sprintf("%s_%d_%d", f.cfg.Publication, os.Getpid(), f.slots)
+	slot, err := pglogrepl.CreateReplicationSlot(ctx, conn, name, "pgoutput",
+		pglogrepl.CreateReplicationSlotOptions{Temporary: true, Mode: pglogrepl.LogicalReplication, SnapshotAction: "EXPORT_SNAPSHOT"})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("create replication slot: %w", err)
+	}
+	at := f.cfg.Now()
+	if lookUp {
+		if err := f.lookUp(ctx, slot.SnapshotName); err != nil {
+			return time.Time{}, fmt.Errorf("look up alerts missed: %w", err)
+		}
+	}
+	start, err := pglogrepl.ParseLSN(slot.ConsistentPoint)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("consistent point of the slot: %w", err)
+	}
+	f.relations = f.relations[:0]
+	err = pglogrepl.StartReplication(ctx, conn, name, start, pglogrepl.StartReplicationOptions{
+		PluginArgs: []string{"proto_version '1'", fmt.Sprintf("publication_names '%s'", f.cfg.Publication)},
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("start replication: %w", err)
+	}
+	f.advance(uint64(start))
+	return at, nil
+}
+
+// lookUp reads all alerts of a snapshot and keeps as pending those not seen yet. Rows already seen are no repeats
+// here, and rows that cannot be decoded were counted when they were streamed, or not at all: neither is counted.
+func (f *Follower) lookUp(ctx context.Context, snapshot string) error {
+	f.abandon()
+	err := f.withConn(ctx, func(conn *pgx.Conn) error {
+		tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback(context.WithoutCancel(ctx))
+		if _, err := tx.Exec(ctx, fmt.Sprintf("set transaction snapshot '%s'", snapshot)); err != nil {
+			return err
+		}
+		for _, table := range f.cfg.Tables {
+			rows, err := tx.Query(ctx, "select transaction_id, rule from "+pgx.Identifier{table}.Sanitize())
+			if err != nil {
+				return err
+			}
+			for rows.Next() {
+				value := rows.RawValues()
+				f.row(value[0], value[1])
+			}
+			if err := rows.Err(); err != nil {
+				return fmt.Errorf("table %s: %w", table, err)
+			}
+		}
+		return nil
+	})
+	f.repeats, f.undecoded = 0, 0
+	return err
+}
+
+// disconnect closes the connection, and with it the slot.
+func (f *Follower) disconnect() {
+	f.connMu.Lock()
+	conn := f.conn
+	f.conn = nil
+	f.connMu.Unlock()
+	if conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // it may be broken already
+}

@@ -1,0 +1,248 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+const (
+	statusEvery    = time.Second            // how often the server is told what it may forget
+	catchUpEvery   = 5 * time.Millisecond   // how often it is asked how far it is, in CatchUp
+	reconnectEvery = 100 * time.Millisecond // after a failed attempt
+	connectTimeout = 10 * time.Second       // of one attempt
+)
+
+// follow reads until Close, over as many connections as it takes.
+func (f *Follower) follow() {
+	defer close(f.done)
+	for {
+		err := f.receive()
+		f.disconnect()
+		f.abandon()
+		if f.ctx.Err() != nil {
+			return
+		}
+		f.mu.Lock()
+		f.counts.Gaps = append(f.counts.Gaps, Gap{Lost: f.cfg.Now().Sub(f.origin), Reason: err.Error()})
+		f.mu.Unlock()
+		if !f.reconnect() {
+			return
+		}
+	}
+}
+
+// reconnect tries until it succeeds or the follower is closed.
+func (f *Follower) reconnect() bool {
+	for {
+		if f.beforeConnect != nil {
+			f.beforeConnect()
+		}
+		ctx, cancel := context.WithTimeout(f.ctx, connectTimeout)
+		back, err := f.connect(ctx, true)
+		cancel()
+		if err == nil {
+			alerts := f.committed(back)
+			f.mu.Lock()
+			gap := &f.counts.Gaps[len(f.counts.Gaps)-1]
+			gap.Back, gap.Alerts = back.Sub(f.origin), alerts
+			f.counts.AfterGap += alerts
+			f.mu.Unlock()
+			return true
+		}
+		f.abandon()
+		select {
+		case <-f.ctx.Done():
+			return false
+		case <-time.After(reconnectEvery):
+		}
+	}
+}
+
+// receive reads the connection until it breaks. It reads without a context, because watching one costs a goroutine for every
+// message; a deadline set from outside ends a read early.
+func (f *Follower) receive() error {
+	conn := f.conn
+	var nextStatus time.Time
+	for {
+		if f.beforeGet != nil {
+			f.beforeGet()
+		}
+		if f.ctx.Err() != nil {
+			return f.ctx.Err()
+		}
+		hurry := f.hurry.CompareAndSwap(true, false)
+		if now := time.Now(); hurry || now.After(nextStatus) {
+			if err := f.sendStatus(conn, hurry); err != nil {
+				return err
+			}
+			nextStatus = now.Add(statusEvery)
+			if err := conn.Conn().SetReadDeadline(nextStatus); err != nil {
+				return err
+			}
+			if f.hurry.Load() || f.ctx.Err() != nil {
+				continue // asked for just before the deadline was moved
+			}
+		}
+		message, err := conn.ReceiveMessage(context.Background())
+		if pgconn.Timeout(err) {
+			nextStatus = time.Time{}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		switch message := message.(type) {
+		case *pgproto3.CopyData:
+			if err := f.handle(message.Data); err != nil {
+				return err
+			}
+		case *pgproto3.ErrorResponse:
+			return pgconn.ErrorResponseToPgError(message)
+		case *pgproto3.CopyDone, *pgproto3.CommandComplete:
+			return errors.New("the server ended the stream")
+		}
+	}
+}
+
+func (f *Follower) sendStatus(conn *pgconn.PgConn, reply bool) error {
+	return pglogrepl.SendStandbyStatusUpdate(context.Background(), conn, pglogrepl.StandbyStatusUpdate{
+		WALWritePosition: pglogrepl.LSN(f.position.Load()),
+		ReplyRequested:   reply,
+	})
+}
+
+// handle takes one message of the replication stream.
+func (f *Follower) handle(data []byte) error {
+	r := reader{rest: data}
+	switch r.u8() {
+	case pglogrepl.PrimaryKeepaliveMessageByteID:
+		f.advance(r.u64()) // all that lies before has been sent
+		r.u64()
+		if r.u8() != 0 {
+			return f.sendStatus(f.conn, false)
+		}
+		return nil
+	case pglogrepl.XLogDataByteID:
+		r.take(24) // positions and the server's clock
+		kind := r.u8()
+		if r.bad {
+			return errShort
+		}
+		return f.logical(kind, r.rest)
+	}
+	return nil
+}
+
+// logical takes one message of pgoutput.
+func (f *Follower) logical(kind byte, body []byte) error {
+	switch kind {
+	case msgInsert:
+		return f.insert(body)
+	case msgBegin:
+		f.abandon()
+	case msgCommit:
+		c, err := parseCommit(body)
+		if err != nil {
+			return err
+		}
+		now := f.cfg.Now()
+		if f.rows > 0 {
+			f.mu.Lock()
+			f.lag.Record(time.Duration(now.UnixMicro()-c.micros) * time.Microsecond)
+			f.mu.Unlock()
+			f.committed(now)
+		}
+		f.advance(c.end)
+	case msgRelation:
+		rel, err := parseRelation(body)
+		if err != nil {
+			return err
+		}
+		for i := range f.relations {
+			if f.relations[i].oid == rel.oid {
+				f.relations[i] = rel
+				return nil
+			}
+		}
+		f.relations = append(f.relations, rel)
+	}
+	return nil
+}
+
+func (f *Follower) advance(position uint64) {
+	if position > f.position.Load() {
+		f.position.Store(position)
+	}
+}
+
+// CatchUp waits until everything committed before the call has been received. It fails if ctx ends before.
+func (f *Follower) CatchUp(ctx context.Context) error {
+	target, err := f.logEnd(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for the end of the write-ahead log: %w", err)
+	}
+	tick := time.NewTicker(catchUpEvery)
+	defer tick.Stop()
+	for f.position.Load() < uint64(target) {
+		f.hurry.Store(true)
+		f.wake()
+		select {
+		case <-f.done:
+			return errors.New("the follower was closed")
+		case <-ctx.Done():
+			return fmt.Errorf("the observer has read the write-ahead log up to %s of %s: %w",
+				pglogrepl.LSN(f.position.Load()), target, ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// logEnd returns the present end of the log and has it flushed up to there, by committing something: the log is only sent
+// as far as it is flushed, and an asynchronous commit may not be yet.
+func (f *Follower) logEnd(ctx context.Context) (end pglogrepl.LSN, err error) {
+	err = f.withConn(ctx, func(conn *pgx.Conn) error {
+		var text string
+		const query = "select pg_current_wal_insert_lsn()::text, pg_logical_emit_message(true, 'lkbench', '')"
+		if err := conn.QueryRow(ctx, query).Scan(&text, nil); err != nil {
+			return err
+		}
+		end, err = pglogrepl.ParseLSN(text)
+		return err
+	})
+	return end, err
+}
+
+// wake ends a read that is under way.
+func (f *Follower) wake() {
+	f.connMu.Lock()
+	defer f.connMu.Unlock()
+	if f.conn != nil {
+		_ = f.conn.Conn().SetReadDeadline(time.Now()) // fails on a broken connection only, where no read lasts
+	}
+}
+
+// Close ends following and drops the publication; the slot ends with its connection. What was recorded stays readable.
+func (f *Follower) Close(ctx context.Context) error {
+	f.cancel()
+	f.wake()
+	if f.done != nil {
+		<-f.done
+	}
+	f.disconnect()
+	err := f.withConn(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "drop publication if exists "+f.cfg.Publication)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("drop publication %s: %w", f.cfg.Publication, err)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package observe
+
+import "time"
+
+// processID names a process for ever: a number is used again, but not with the same start.
+type processID struct {
+	pid   int32
+	start uint64 // compare for equality only
+}
+
+// process is one line of the process table.
+type process struct {
+	processID
+	parent int32
+	own    time.Duration // CPU of the process itself
+	reaped time.Duration // CPU of its children that have ended and that it has waited for, and of theirs
+}
+
+// table is the process table at one moment, by number.
+type table map[int32]process
+
+// groupUsage accounts the CPU of a group of processes over its life. A process that ends takes its counter with it; what it used
+// is in its parent's reaped time if the parent has waited for it, and else is known only as it was last seen.
+type groupUsage struct {
+	alone   bool
+	members map[processID]process // alive when last seen
+	lost    time.Duration         // of processes that ended without a parent in the group to inherit it
+}
+
+// update takes the group's roots and the process table and returns the CPU used by the group so far and its living members.
+// A process once found stays a member while it lives, also when its parent has ended.
+func (g *groupUsage) update(roots []int32, now table, children map[int32][]int32) (time.Duration, []int32) {
+	alive := make(map[processID]process)
+	var queue []int32
+	enter := func(pid int32) {
+		p, ok := now[pid]
+		if !ok {
+			return
+		}
+		if _, known := alive[p.processID]; known {
+			return
+		}
+		if g.alone {
+			p.reaped = 0
+		}
+		alive[p.processID] = p
+		queue = append(queue, pid)
+	}
+	for _, pid := range roots {
+		enter(pid)
+	}
+	for id := range g.members {
+		if now[id.pid].processID == id {
+			enter(id.pid)
+		}
+	}
+	for ; len(queue) > 0 && !g.alone; queue = queue[1:] {
+		for _, child := range children[queue[0]] {
+			enter(child)
+		}
+	}
+	g.lost += g.uninherited(alive)
+	g.members = alive
+
+	total := g.lost
+	pids := make([]int32, 0, len(alive))
+	for id, p := range alive {
+		total += p.own + p.reaped
+		pids = append(pids, id.pid)
+	}
+	return total, pids
+}
+
+// uninherited is the CPU, as last seen, of members that have ended since, less what their living parents have inherited.
+func (g *groupUsage) uninherited(alive map[processID]process) (lost time.Duration) {
+	inherited := make(map[processID]time.Duration) // by parent: what should have come to it
+	for id, p := range g.members {
+		if _, ok := alive[id]; ok {
+			continue
+		}
+		parent, ok := g.member(p.parent)
+		if _, lives := alive[parent]; ok && lives {
+			inherited[parent] += p.own + p.reaped
+		} else {
+			lost += p.own + p.reaped
+		}
+	}
+	for parent, expected := range inherited {
+		lost += max(0, expected-(alive[parent].reaped-g.members[parent].reaped))
+	}
+	return lost
+}
+
+// member finds the member that had a number when last seen.
+func (g *groupUsage) member(pid int32) (processID, bool) {
+	for id := range g.members {
+		if id.pid == pid {
+			return id, true
+		}
+	}
+	return processID{}, false
+}
