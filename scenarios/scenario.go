@@ -14,7 +14,7 @@ type Scenario struct {
 	Name        string   `yaml:"name"`
 	Description string   `yaml:"description"`
 	Seed        uint64   `yaml:"seed"`
-	TimeScale   float64  `yaml:"time_scale"` // multiplies warmup, load durations and batch_every; default 1
+	TimeScale   float64  `yaml:"time_scale"` // multiplies warmup, load durations and batch_every; applied by Parse, so always 1 in a parsed scenario
 	Partitions  int      `yaml:"partitions"` // default 4
 	Events      Events   `yaml:"events"`
 	Warmup      Duration `yaml:"warmup"` // at the first rate of the load; measured by nothing
@@ -32,18 +32,18 @@ type Scenario struct {
 // Events says where the events come from and how untidy they are.
 type Events struct {
 	Source     string   `yaml:"source"` // synthetic (default) or csv
-	File       string   `yaml:"file"`   // for csv; the flag --data sets it
+	File       string   `yaml:"file"`   // for csv, from the working directory; the flag --data sets it
 	Order      string   `yaml:"order"`  // for csv: event_time (default) or file
 	Speed      float64  `yaml:"speed"`  // event time runs this many times as fast as the wall clock; default 60
 	Customers  int      `yaml:"customers"`
-	Skew       float64  `yaml:"skew"`     // exponent of the Zipf law by which customers are drawn; 0 is uniform
-	HotKey     Share    `yaml:"hot_key"`  // share of events that belong to one customer, on top of the skew
-	Disorder   Disorder `yaml:"disorder"` // events whose event time lies a little before their turn
-	Duplicates Share    `yaml:"duplicates"`
+	Skew       float64  `yaml:"skew"`       // exponent of the Zipf law by which customers are drawn; 0 is uniform
+	HotKey     Share    `yaml:"hot_key"`    // share of events that belong to one customer, on top of the skew
+	Disorder   Disorder `yaml:"disorder"`   // events whose event time lies a little before their turn
+	Duplicates Share    `yaml:"duplicates"` // the shares of duplicates, malformed, late and disorder exclude each other
 	Malformed  Share    `yaml:"malformed"`
 	Late       Late     `yaml:"late"`
-	Missing    *Share   `yaml:"missing"`  // share of events without balance, and as many without location; default as in the profile
-	Boundary   Share    `yaml:"boundary"` // events that lie exactly on a rule's threshold, or one paisa beside it; default 0.001
+	Missing    *Share   `yaml:"missing,omitempty"` // share of events without balance, and as many without location; default as in the profile
+	Boundary   Share    `yaml:"boundary"`          // events that lie exactly on a rule's threshold, or one paisa beside it; default 0.001
 }
 
 // Disorder moves the event time of a share of events back by up to Max of event time.
@@ -105,7 +105,7 @@ type Limits struct {
 }
 
 // Expect is one expectation such as "alert.p99 < 2s": Metric, Op (one of < <= > >= ==), and Value in the metric's unit
-// (milliseconds for latencies).
+// (milliseconds for latencies). YAML reads and writes its Text.
 type Expect struct {
 	Text   string
 	Metric string

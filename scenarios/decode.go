@@ -1,0 +1,245 @@
+package scenarios
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// decoder puts the nodes of a file, and of --set, into a Scenario. It goes on after a problem, so that all are reported, and it
+// remembers where each field was given, so that what is found wrong later can be located.
+type decoder struct {
+	file     string
+	where    map[string]string // field to "file:line" or "--set key=value"
+	failed   []string          // fields with a problem
+	problems []string
+	scaled   string // says that durations are after the time scale, if they are
+}
+
+// add notes a problem of a field. The field is empty for a problem of the file as a whole.
+func (d *decoder) add(at, field, format string, args ...any) {
+	text := at + ": "
+	if field != "" {
+		text += field + ": "
+	}
+	d.failed = append(d.failed, field)
+	d.problems = append(d.problems, text+fmt.Sprintf(format, args...))
+}
+
+// line says where a node is, within something at outer. A --set has no lines.
+func (d *decoder) line(n ast.Node, outer string) string {
+	if strings.HasPrefix(outer, setPrefix) {
+		return outer
+	}
+	return fmt.Sprintf("%s:%d", d.file, n.GetToken().Position.Line)
+}
+
+// value stores a node in v. What it does not mention of a mapping stays as it is.
+func (d *decoder) value(n ast.Node, v reflect.Value, field, at string) {
+	d.where[field] = at
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
+		d.add(at, field, "is an anchor, an alias or a tag, expected a plain value")
+		return
+	}
+	switch v.Interface().(type) {
+	case Fault:
+		d.add(at, field, "faults are not available in this version, expected faults: []")
+		return
+	case Duration:
+		d.duration(n, v, field, at)
+		return
+	case Expect:
+		d.expect(n, v, field, at)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.mapping(n, v, field, at)
+	case reflect.Slice:
+		d.list(n, v, field, at)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(n, v.Elem(), field, at)
+	case reflect.String:
+		if text, ok := textOf(n); ok {
+			v.SetString(text)
+		} else {
+			d.add(at, field, "is %s, expected a text", describe(n))
+		}
+	case reflect.Float64:
+		d.float(n, v, field, at)
+	case reflect.Int:
+		if i, err := strconv.ParseInt(integerText(n), 10, strconv.IntSize); err == nil {
+			v.SetInt(i)
+		} else {
+			d.add(at, field, "is %s, expected a whole number", describe(n))
+		}
+	case reflect.Uint64:
+		if u, err := strconv.ParseUint(integerText(n), 10, 64); err == nil {
+			v.SetUint(u)
+		} else {
+			d.add(at, field, "is %s, expected a whole number from 0 to 18446744073709551615", describe(n))
+		}
+	default:
+		panic("scenarios: a field of type " + v.Type().String()) // a mistake in scenario.go, which every test meets
+	}
+}
+
+func (d *decoder) mapping(n ast.Node, v reflect.Value, field, at string) {
+	entries, ok := n.(ast.MapNode)
+	if !ok {
+		d.add(at, field, "is %s, expected a mapping with %s", describe(n), oneOf(fieldNames(v.Type())))
+		return
+	}
+	seen := map[string]bool{}
+	for iter := entries.MapRange(); iter.Next(); {
+		key := iter.Key().GetToken().Value
+		path, at := join(field, key), d.line(iter.Key(), at)
+		target, known := fieldByName(v, key)
+		switch {
+		case !known:
+			d.add(at, path, "is an unknown field, %s", didYouMean(key, fieldNames(v.Type())))
+		case seen[key]:
+			d.add(at, path, "is given twice, expected once")
+		default:
+			seen[key] = true
+			d.value(iter.Value(), target, path, at)
+		}
+	}
+}
+
+func (d *decoder) list(n ast.Node, v reflect.Value, field, at string) {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.add(at, field, "is %s, expected a list", describe(n))
+		return
+	}
+	v.SetZero() // a list replaces what was there, and an empty one is nil
+	for i, item := range seq.Values {
+		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+		d.value(item, v.Index(i), fmt.Sprintf("%s[%d]", field, i), d.line(item, at))
+	}
+}
+
+func (d *decoder) float(n ast.Node, v reflect.Value, field, at string) {
+	switch n := n.(type) {
+	case *ast.FloatNode:
+		v.SetFloat(n.Value)
+		return
+	case *ast.IntegerNode:
+		if f, err := strconv.ParseFloat(integerText(n), 64); err == nil {
+			v.SetFloat(f)
+			return
+		}
+	case *ast.StringNode:
+		if strings.HasPrefix(field, "load[") && strings.HasSuffix(n.Value, "%") {
+			d.add(at, field, "is %s, but a share of the measured capacity is not available in this version, expected events per second, such as 5000", describe(n))
+			return
+		}
+	}
+	d.add(at, field, "is %s, expected a number", describe(n))
+}
+
+func (d *decoder) duration(n ast.Node, v reflect.Value, field, at string) {
+	text, ok := textOf(n)
+	if integerText(n) == "0" {
+		text, ok = "0s", true
+	}
+	if parsed, err := time.ParseDuration(text); ok && err == nil {
+		v.SetInt(int64(parsed))
+		return
+	}
+	d.add(at, field, "is %s, expected a duration with its unit, such as 500ms, 10s or 1m30s", describe(n))
+}
+
+func (d *decoder) expect(n ast.Node, v reflect.Value, field, at string) {
+	text, ok := textOf(n)
+	if !ok {
+		d.add(at, field, `is %s, expected a text such as "alert.p99 < 2s"`, describe(n))
+		return
+	}
+	e, err := parseExpect(text)
+	if err != nil {
+		d.add(at, field, "%v", err)
+		return
+	}
+	v.Set(reflect.ValueOf(e))
+}
+
+// textOf is the text of a string node, quoted or not, folded or not.
+func textOf(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	}
+	return "", false
+}
+
+// integerText is an integer node in decimal, empty for any other node.
+func integerText(n ast.Node) string {
+	if n, ok := n.(*ast.IntegerNode); ok {
+		return fmt.Sprint(n.Value)
+	}
+	return ""
+}
+
+// describe says what a node is, for an error.
+func describe(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.NullNode:
+		return "nothing"
+	case *ast.SequenceNode:
+		return "a list"
+	case ast.MapNode:
+		return "a mapping"
+	case *ast.StringNode:
+		return shorten(strconv.Quote(n.Value))
+	case *ast.LiteralNode:
+		return "a text of several lines"
+	}
+	return shorten(n.GetToken().Value)
+}
+
+func shorten(text string) string {
+	if r := []rune(text); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return text
+}
+
+// fieldNames are the names that a mapping for the type may have.
+func fieldNames(t reflect.Type) []string {
+	var names []string
+	for i := range t.NumField() {
+		names = append(names, fieldName(t.Field(i)))
+	}
+	return names
+}
+
+func fieldName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	return name
+}
+
+func fieldByName(v reflect.Value, name string) (reflect.Value, bool) {
+	for i := range v.NumField() {
+		if fieldName(v.Type().Field(i)) == name {
+			return v.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+func join(field, name string) string {
+	if field == "" {
+		return name
+	}
+	return field + "." + name
+}

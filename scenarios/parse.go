@@ -1,0 +1,104 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// maxFile is far more than a scenario needs.
+const maxFile = 64 << 10
+
+// Load reads a scenario by its name in the catalogue or from a file, and applies the sets as Parse does. Any error is an
+// *Error.
+func Load(nameOrPath string, sets ...string) (*Scenario, error) {
+	for _, e := range Catalogue() {
+		if e.Name == nameOrPath {
+			return Parse(e.Name+".yaml", []byte(e.Text), sets...)
+		}
+	}
+	data, err := os.ReadFile(nameOrPath)
+	if errors.Is(err, os.ErrNotExist) && !strings.ContainsAny(nameOrPath, "./\\") {
+		return nil, unknownName(nameOrPath)
+	}
+	if err != nil {
+		return nil, errorf("scenario: %v", err)
+	}
+	return Parse(nameOrPath, data, sets...)
+}
+
+// Parse makes a scenario of a file's contents. Each of sets has the form key=value and overrides one field afterwards, the key
+// being a path such as events.skew or load.0.rate. What neither gives has its default. The time scale is
+// applied, so the durations of the result are the real ones and its TimeScale is 1. Any error is an *Error with all
+// problems found.
+func Parse(filename string, data []byte, sets ...string) (*Scenario, error) {
+	s := defaults()
+	d := &decoder{file: filename, where: map[string]string{}}
+	if root := d.parse(data); root != nil {
+		d.value(root, reflect.ValueOf(&s).Elem(), "", filename)
+	}
+	for _, set := range sets {
+		d.set(&s, set)
+	}
+	if s.Name == "" && d.where["name"] == "" {
+		s.Name = strings.TrimSuffix(filepath.Base(filename), filepath.Ext(filename))
+	}
+	d.validate(&s)
+	if len(d.problems) > 0 {
+		return nil, &Error{Problems: d.problems}
+	}
+	return &s, nil
+}
+
+// Marshal writes the scenario as YAML that Parse reads back identically.
+func (s *Scenario) Marshal() ([]byte, error) {
+	return yaml.Marshal(s)
+}
+
+// parse returns the root of the one document in data, or nil after adding a problem.
+func (d *decoder) parse(data []byte) ast.Node {
+	switch {
+	case len(data) > maxFile:
+		d.add(d.file, "", "has %d bytes, expected a scenario of at most %d", len(data), maxFile)
+		return nil
+	case !utf8.Valid(data):
+		d.add(d.file, "", "is not UTF-8, expected a scenario in YAML")
+		return nil
+	}
+	file, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		at, message := d.file, err.Error()
+		var bad yaml.Error
+		if errors.As(err, &bad) {
+			message = bad.GetMessage()
+			if t := bad.GetToken(); t != nil {
+				at = fmt.Sprintf("%s:%d", d.file, t.Position.Line)
+			}
+		}
+		d.add(at, "", "is not YAML: %s", message)
+		return nil
+	}
+	var root ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if root != nil {
+			d.add(d.line(doc.Body, ""), "", "begins a second document, expected one scenario in a file")
+			return nil
+		}
+		root = doc.Body
+	}
+	if root == nil {
+		d.add(d.file, "", "is empty, expected a scenario with at least a load, such as load: [{for: 20s, rate: 5000}]")
+	}
+	return root
+}

@@ -1,0 +1,62 @@
+package scenarios
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/parser"
+)
+
+// setPrefix begins the place of a field that was given on the command line.
+const setPrefix = "--set "
+
+// set applies one --set key=value. The value is YAML; where a text is expected it need not be quoted.
+func (d *decoder) set(s *Scenario, set string) {
+	at := setPrefix + set
+	key, text, ok := strings.Cut(set, "=")
+	if !ok || key == "" {
+		d.add(at, "", "expected key=value, such as events.skew=0.5 or load.0.rate=100")
+		return
+	}
+	v, field := reflect.ValueOf(s).Elem(), ""
+	for name := range strings.SplitSeq(key, ".") {
+		if v, field, ok = d.step(v, field, name, at); !ok {
+			return
+		}
+	}
+	if v.Kind() == reflect.String && !strings.HasPrefix(text, `"`) {
+		v.SetString(text)
+		d.where[field] = at
+		return
+	}
+	file, err := parser.ParseBytes([]byte(text), 0)
+	if err != nil || len(file.Docs) != 1 || file.Docs[0].Body == nil {
+		d.add(at, field, "has no value that is YAML")
+		return
+	}
+	d.value(file.Docs[0].Body, v, field, at)
+}
+
+// step goes from a value to a field of it by name, or to an item of it by index.
+func (d *decoder) step(v reflect.Value, field, name, at string) (reflect.Value, string, bool) {
+	_, isExpect := v.Interface().(Expect)
+	switch {
+	case v.Kind() == reflect.Struct && !isExpect:
+		next, ok := fieldByName(v, name)
+		if !ok {
+			d.add(at, join(field, name), "is an unknown field, %s", didYouMean(name, fieldNames(v.Type())))
+		}
+		return next, join(field, name), ok
+	case v.Kind() == reflect.Slice:
+		i, err := strconv.ParseUint(name, 10, 31)
+		if err != nil || int(i) >= v.Len() {
+			d.add(at, field, "has %d items, expected their number, from 0, in the place of %q", v.Len(), name)
+			return v, "", false
+		}
+		return v.Index(int(i)), fmt.Sprintf("%s[%d]", field, i), true
+	}
+	d.add(at, field, "has no field %q", name)
+	return v, "", false
+}

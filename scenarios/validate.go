@@ -1,0 +1,193 @@
+package scenarios
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	sourceSynthetic = "synthetic"
+	sourceCSV       = "csv"
+	orderEventTime  = "event_time"
+	orderFile       = "file"
+)
+
+// Bounds beyond which a value is a slip of the pen, or could not be carried out.
+const (
+	maxEvents    = 100_000_000_000 // what the digits of a TransactionID can number
+	maxRate      = 10_000_000
+	maxLength    = Duration(24 * time.Hour)       // of anything in wall-clock time
+	maxEventTime = Duration(365 * 24 * time.Hour) // of anything in event time
+)
+
+var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
+
+// validate applies the time scale and adds a problem for everything that makes no sense.
+func (d *decoder) validate(s *Scenario) {
+	d.check(namePattern.MatchString(s.Name), "name", "is %q, expected 1 to 40 of a-z, 0-9, - and _, the first a letter", s.Name)
+	d.check(isLine(s.Description), "description", "has characters that cannot be printed, expected one line of text")
+	between(d, "time_scale", s.TimeScale, 0.001, 1000)
+	between(d, "partitions", s.Partitions, 1, 64)
+	d.events(s.Events)
+	if s.TimeScale != 1 && !d.hasFailed("time_scale") {
+		d.scaled = fmt.Sprintf(" after time_scale %v", s.TimeScale)
+		s.scale()
+	}
+	between(d, "warmup", s.Warmup, 0, maxLength)
+	d.load(s)
+	between(d, "lambda.batch_every", s.Lambda.BatchEvery, Duration(100*time.Millisecond), maxLength)
+	d.scaled = ""
+	between(d, "queries.rate", s.Queries.Rate, 0, 10_000)
+	between(d, "native.commit_interval", s.Native.CommitInterval, 0, Duration(time.Minute))
+	d.rules(s.Rules)
+	between(d, "drain", s.Drain, Duration(time.Second), maxLength)
+	between(d, "limits.schedule_delay_p999", s.Limits.ScheduleDelayP999, Duration(time.Microsecond), maxLength)
+	between(d, "limits.observer_lag", s.Limits.ObserverLag, Duration(time.Microsecond), maxLength)
+	between(d, "limits.offered_shortfall", s.Limits.OfferedShortfall, 0, 1)
+	between(d, "limits.in_flight_mib", s.Limits.InFlightMiB, 1, 65_536)
+}
+
+// scale multiplies what takes wall-clock time by the time scale, which is 1 afterwards.
+func (s *Scenario) scale() {
+	times := func(d *Duration) {
+		const bound = 1 << 62 // beyond any limit that is checked, but not beyond an int64
+		*d = Duration(max(-bound, min(math.Round(float64(*d)*s.TimeScale), bound)))
+	}
+	times(&s.Warmup)
+	times(&s.Lambda.BatchEvery)
+	for i := range s.Load {
+		times(&s.Load[i].For)
+	}
+	s.TimeScale = 1
+}
+
+func (d *decoder) events(e Events) {
+	d.choice("events.source", e.Source, sourceSynthetic, sourceCSV)
+	d.choice("events.order", e.Order, orderEventTime, orderFile)
+	switch e.Source {
+	case sourceSynthetic:
+		d.check(e.File == "", "events.file", "is given, expected it with source: csv only")
+		d.check(e.Order != orderFile, "events.order", "is file, expected it with source: csv only")
+	case sourceCSV:
+		d.check(e.File != "", "events.file", "is missing, expected the path of a CSV file, because source is csv")
+		d.check(isLine(e.File), "events.file", "has characters that cannot be printed, expected the path of a CSV file")
+	}
+	between(d, "events.speed", e.Speed, 0.001, 1_000_000)
+	between(d, "events.customers", e.Customers, 1, 50_000_000)
+	between(d, "events.skew", e.Skew, 0, 10)
+	between(d, "events.hot_key", e.HotKey, 0, 1)
+	between(d, "events.boundary", e.Boundary, 0, 1)
+	if e.Missing != nil {
+		between(d, "events.missing", *e.Missing, 0, 1)
+	}
+	between(d, "events.disorder.share", e.Disorder.Share, 0, 1)
+	between(d, "events.disorder.max", e.Disorder.Max, 0, maxEventTime)
+	between(d, "events.late.share", e.Late.Share, 0, 1)
+	between(d, "events.late.by", e.Late.By, 0, maxEventTime)
+	between(d, "events.duplicates", e.Duplicates, 0, 1)
+	between(d, "events.malformed", e.Malformed, 0, 1)
+	d.check(e.Disorder.Share <= 0 || e.Disorder.Max != 0, "events.disorder", "has a share without max, expected how far event time may be moved back, such as max: 2s")
+	d.check(e.Late.Share <= 0 || e.Late.By != 0, "events.late", "has a share without by, expected how far event time is moved back, such as by: 10m")
+
+	sum := e.Disorder.Share + e.Late.Share + e.Duplicates + e.Malformed
+	d.check(sum <= 1, "events", "has shares of duplicates, malformed, late and disorder with the sum %v, expected 1 at most, because they exclude each other", sum)
+}
+
+func (d *decoder) load(s *Scenario) {
+	d.check(len(s.Load) > 0, "load", "has no step, expected at least one, such as {for: 20s, rate: 5000}")
+	total, length := 0.0, s.Warmup
+	for i, step := range s.Load {
+		field := fmt.Sprintf("load[%d]", i)
+		given := func(name string) bool { return d.where[field+"."+name] != "" }
+		between(d, field+".for", step.For, Duration(time.Millisecond), maxLength)
+		from, to := step.Rate, step.Rate
+		switch ramp := given("from") || given("to"); {
+		case ramp && given("rate"):
+			d.check(false, field, "has a rate and a ramp, expected either rate, or from and to")
+		case ramp:
+			from, to = step.From, step.To
+			between(d, field+".from", from, 0, maxRate)
+			between(d, field+".to", to, 0, maxRate)
+			d.check(from != 0 || to != 0, field, "is a ramp from 0 to 0, expected one of them above 0")
+		case given("rate"):
+			between(d, field+".rate", step.Rate, 0.001, maxRate)
+		default:
+			d.check(false, field, "has no rate, expected rate, or from and to, in events per second")
+		}
+		if i == 0 {
+			d.check(s.Warmup <= 0 || from > 0, "warmup", "is at the first rate of the load, which is 0, expected a load that begins above 0, or warmup: 0s")
+			total += from * time.Duration(s.Warmup).Seconds()
+		}
+		area := (from + to) / 2 * time.Duration(step.For).Seconds()
+		d.check(area >= 1 || len(s.Load) > 1, field, "has no event in %v%s, expected one at least", step.For, d.scaled)
+		total += area
+		length = min(length+step.For, maxLength+1)
+	}
+	d.check(length <= maxLength, "load", "lasts more than %v with the warm-up%s, expected less", maxLength, d.scaled)
+	d.check(total <= maxEvents, "load", "has %.0f events with the warm-up, expected %d at most", total, int64(maxEvents))
+}
+
+func (d *decoder) rules(r Rules) {
+	between(d, "rules.relative_percent", r.RelativePercent, 0, 100_000)
+	between(d, "rules.velocity_count", r.VelocityCount, 1, 1_000_000_000)
+	between(d, "rules.frequent_count", r.FrequentCount, 0, 1_000_000_000)
+	for field, rupees := range map[string]float64{"rules.absolute_inr": r.AbsoluteINR, "rules.premium_inr": r.PremiumINR} {
+		between(d, field, rupees, 0, maxRupees)
+		d.check(hasPaise(rupees), field, "is %v, expected rupees with two decimals at most", rupees)
+	}
+	between(d, "rules.window", r.Window, Duration(time.Second), maxEventTime)
+	d.check(time.Duration(r.Window)%time.Second == 0, "rules.window", "is %v, expected a whole number of seconds", r.Window)
+	between(d, "rules.watermark", r.Watermark, 0, maxEventTime)
+	between(d, "rules.dedup_horizon", r.DedupHorizon, 0, maxEventTime)
+	d.check(time.Duration(r.Watermark)%time.Microsecond == 0, "rules.watermark", "is %v, expected whole microseconds", r.Watermark)
+	d.check(time.Duration(r.DedupHorizon)%time.Microsecond == 0, "rules.dedup_horizon", "is %v, expected whole microseconds", r.DedupHorizon)
+}
+
+// check adds a problem of a field unless all is well, or the field is known to be wrong already.
+func (d *decoder) check(ok bool, field, format string, args ...any) {
+	if !ok && !d.hasFailed(field) {
+		d.add(d.place(field), field, format, args...)
+	}
+}
+
+func between[T cmp.Ordered](d *decoder, field string, value, low, high T) {
+	d.check(value >= low && value <= high, field, "is %v%s, expected %v to %v", value, d.scaled, low, high)
+}
+
+func (d *decoder) choice(field, value string, known ...string) {
+	d.check(slices.Contains(known, value), field, "is %q, %s", value, didYouMean(value, known))
+}
+
+// hasFailed says whether a problem of the field, of a part of it or of what it is a part of was found already.
+func (d *decoder) hasFailed(field string) bool {
+	return slices.ContainsFunc(d.failed, func(f string) bool { return contains(f, field) || contains(field, f) })
+}
+
+// contains says whether a field is a part of another, or the same.
+func contains(whole, part string) bool {
+	rest, ok := strings.CutPrefix(part, whole)
+	return ok && (whole == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// place is where a field, or else the nearest thing that it would be a part of, was given.
+func (d *decoder) place(field string) string {
+	for {
+		if at, ok := d.where[field]; ok {
+			return at
+		}
+		field = field[:max(0, strings.LastIndexAny(field, ".["))]
+		if field == "" {
+			return d.file
+		}
+	}
+}
+
+func isLine(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar })
+}
