@@ -41,6 +41,9 @@ type Architecture interface {
 // Component is one process of an architecture, which can be killed on its own.
 type Component struct {
 	Name string
+	// Consumes says that the component reads the topic: it is ready when Progress has its position in every partition,
+	// and the run is drained when all such positions have reached the end.
+	Consumes bool
 	// Run does the component's work until ctx ends (then it returns nil) or it cannot go on (then the supervisor
 	// starts it again). It is called in a process of its own.
 	Run func(ctx context.Context, env Environment) error

@@ -71,7 +71,7 @@ func views(rules bank.Rules) string {
 }
 
 func (kappa) Components() []architectures.Component {
-	return []architectures.Component{{Name: component, Run: stream}}
+	return []architectures.Component{{Name: component, Consumes: true, Run: stream}}
 }
 
 func stream(ctx context.Context, env architectures.Environment) error {
