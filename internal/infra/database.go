@@ -8,17 +8,17 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/shirou/gopsutil/v4/disk"
 
 	"lkbench/internal/proc"
 )
 
-// startTimeout bounds the time a server may take until it answers; recovery after a crash is part of it.
-const startTimeout = 60 * time.Second
+// databaseDir is the data directory's name in a workspace.
+const databaseDir = "postgres"
 
 // Database is a private PostgreSQL server.
 type Database struct {
@@ -27,11 +27,11 @@ type Database struct {
 	URL string
 }
 
-// StartDatabase starts a private PostgreSQL server with an empty database in the workspace. executable is a program whose
-// verb __guard calls proc.Guard. The first call on a machine fetches PostgreSQL or takes the one LKBENCH_POSTGRES_BIN names.
-func StartDatabase(ctx context.Context, w *Workspace, executable string) (*Database, error) {
+// StartDatabase starts a private PostgreSQL server with an empty database. The first call on a machine fetches PostgreSQL,
+// unless LKBENCH_POSTGRES_BIN names the directory of an installed one's programs.
+func StartDatabase(ctx context.Context, options Options) (*Database, error) {
 	began := time.Now()
-	b, err := postgresBinaries(ctx)
+	b, err := postgresBinaries(ctx, options.Note)
 	if err != nil {
 		return nil, err
 	}
@@ -39,62 +39,56 @@ func StartDatabase(ctx context.Context, w *Workspace, executable string) (*Datab
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(w.Dir, "postgres")
+	dir := filepath.Join(options.Workspace.Dir, databaseDir)
 	if err := copyTree(filepath.Join(b.cache, templateDir), dir, owner); err != nil {
 		return nil, fmt.Errorf("copy the template cluster: %w", err)
 	}
-	for range 5 { // a port can be taken by someone else before the server has it
-		port, err := freePort()
-		if err != nil {
-			return nil, err
-		}
-		db, err := startDatabase(ctx, w, executable, b, owner, dir, port)
-		if err == nil {
-			db.StartS = time.Since(began).Seconds()
-			return db, nil
-		}
-		if portFree(port) || ctx.Err() != nil {
-			return nil, err
-		}
+	db, err := onFreePort(func(port int) (*Database, error) {
+		return startDatabase(ctx, options, b, owner, dir, port)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, errors.New("start PostgreSQL: five ports in a row were taken before it could listen")
+	db.StartS = time.Since(began).Seconds()
+	return db, nil
 }
 
-func startDatabase(ctx context.Context, w *Workspace, executable string, b binaries, owner *proc.Owner, dir string, port int) (*Database, error) {
+func startDatabase(ctx context.Context, options Options, b binaries, owner *proc.Owner, dir string, port int) (*Database, error) {
 	config := filepath.Join(dir, "postgresql.conf")
 	if err := os.WriteFile(config, []byte(configuration(databaseSettings(port))), 0o600); err != nil {
 		return nil, fmt.Errorf("configure PostgreSQL: %w", err)
 	}
-	old, err := os.ReadFile(filepath.Join(b.cache, templatePassword))
+	accepted, err := os.ReadFile(filepath.Join(b.cache, templatePassword))
 	if err != nil {
 		return nil, fmt.Errorf("read the password of the template cluster: %w", err)
 	}
-	password := rand.Text()
-	s := &Server{
-		Role: "database", Address: fmt.Sprintf("127.0.0.1:%d", port), DataDir: dir, Version: b.version,
-		workspace: w, log: filepath.Join(w.Dir, "postgres.log"),
+	db := &Database{URL: databaseURL(port, string(accepted))}
+	db.Server = &Server{
+		Role: "database", Address: address(port), DataDir: dir, Version: "PostgreSQL " + b.version,
+		workspace: options.Workspace, log: filepath.Join(options.Workspace.Dir, "postgres.log"),
+		launch: func(ctx context.Context) (*proc.Process, error) {
+			return proc.StartGuarded(ctx, proc.Spec{
+				Name: "PostgreSQL", Executable: filepath.Join(b.bin, "postgres"), Args: []string{"-D", dir}, Dir: dir,
+				Log: filepath.Join(options.Workspace.Dir, "postgres.log"), StopSignal: syscall.SIGINT, // does not wait for clients
+			}, proc.Guarding{Executable: options.Executable, Owner: owner, End: syscall.SIGQUIT}) // neither for a checkpoint
+		},
+		ready:   func(ctx context.Context, _ *proc.Process) error { return ping(ctx, db.URL) },
+		discard: func(context.Context) error { return db.current().Abort() },
 	}
-	s.launch = func(ctx context.Context) (*proc.Process, error) {
-		return proc.StartGuarded(ctx, proc.Spec{
-			Name: "PostgreSQL", Executable: filepath.Join(b.bin, "postgres"), Args: []string{"-D", dir}, Dir: dir,
-			Log: s.log, StopSignal: syscall.SIGINT, // fast shutdown: does not wait for clients
-		}, proc.Guarding{Executable: executable, Owner: owner, End: syscall.SIGQUIT}) // immediate shutdown
-	}
-	accepted := string(old)
-	s.ready = func(ctx context.Context) error { return ping(ctx, databaseURL(port, accepted)) }
-	if err := s.start(ctx); err != nil {
+	if err := db.start(ctx); err != nil {
 		return nil, err
 	}
-	if err := changePassword(ctx, databaseURL(port, accepted), password); err != nil {
-		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+	password := rand.Text()
+	if err := changePassword(ctx, db.URL, password); err != nil {
+		return nil, errors.Join(err, db.discard(ctx))
 	}
-	accepted = password
-	return &Database{Server: s, URL: databaseURL(port, password)}, nil
+	db.URL = databaseURL(port, password)
+	return db, nil
 }
 
 func databaseURL(port int, password string) string {
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(superuser, password), Host: fmt.Sprintf("127.0.0.1:%d", port),
+		Scheme: "postgres", User: url.UserPassword(superuser, password), Host: address(port),
 		Path: databaseName, RawQuery: "sslmode=disable",
 	}
 	return u.String()
@@ -118,15 +112,44 @@ func changePassword(ctx context.Context, url, password string) error {
 	if _, err := conn.Exec(ctx, "ALTER ROLE "+superuser+" PASSWORD '"+password+"'"); err != nil {
 		return fmt.Errorf("set the run's password: %w", err)
 	}
+	// What an incomplete installation lacks shows here, not in the middle of a run.
+	if _, err := conn.Exec(ctx, "LOAD 'pgoutput'"); err != nil {
+		return fmt.Errorf("this PostgreSQL has no logical decoding plugin pgoutput, which the observer needs: %w", err)
+	}
 	return nil
 }
 
-// lastLines gives the end of a log, for messages.
-func lastLines(path string) string {
-	text, err := os.ReadFile(path)
+// readDatabaseSettings asks the server for its settings: ours and some whose default differs between versions.
+func readDatabaseSettings(ctx context.Context, db *Database) (map[string]string, error) {
+	conn, err := pgx.Connect(ctx, db.URL)
 	if err != nil {
-		return err.Error()
+		return nil, fmt.Errorf("read PostgreSQL's settings: %w", err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(lines[max(0, len(lines)-8):], "\n")
+	defer conn.Close(ctx)
+	names := []string{
+		"server_version", "data_checksums", "autovacuum", "checkpoint_completion_target", "effective_cache_size",
+		"effective_io_concurrency", "io_method", "max_parallel_workers", "max_parallel_workers_per_gather", "max_worker_processes",
+		"random_page_cost", "wal_buffers", "wal_compression", "wal_sync_method", "default_transaction_isolation", "server_encoding",
+	}
+	for _, s := range databaseSettings(0) {
+		if s.name != "port" { // differs from run to run and means nothing
+			names = append(names, s.name)
+		}
+	}
+	rows, err := conn.Query(ctx, "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY($1)", names)
+	if err != nil {
+		return nil, fmt.Errorf("read PostgreSQL's settings: %w", err)
+	}
+	settings := make(map[string]string)
+	var name, value string
+	if _, err := pgx.ForEachRow(rows, []any{&name, &value}, func() error { settings[name] = value; return nil }); err != nil {
+		return nil, fmt.Errorf("read PostgreSQL's settings: %w", err)
+	}
+	// On a file system in memory durability would cost nothing: a reader must be able to see that.
+	usage, err := disk.UsageWithContext(ctx, db.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("find the file system of %s: %w", db.DataDir, err)
+	}
+	settings["data_directory_filesystem"] = usage.Fstype
+	return settings, nil
 }

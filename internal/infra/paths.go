@@ -38,7 +38,29 @@ func cacheDir() (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make the cache directory: %w; LKBENCH_CACHE=DIR names another one", err)
 	}
+	if os.Geteuid() == 0 {
+		if err := reachable(dir); err != nil {
+			return "", err
+		}
+	}
 	return dir, nil
+}
+
+// reachable says whether every user can pass through to a directory.
+func reachable(dir string) error {
+	for at := dir; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if err != nil {
+			return fmt.Errorf("look at the cache directory: %w", err)
+		}
+		if info.Mode().Perm()&0o001 == 0 {
+			return fmt.Errorf("the cache directory %s: as root, PostgreSQL runs as an unprivileged user, for whom %s is closed; "+
+				"open it (chmod o+x %s) or let LKBENCH_CACHE=DIR name another one", dir, at, at)
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
 }
 
 // databaseOwner is the user as whom PostgreSQL runs: nil for the present one, nobody if that is root.

@@ -1,7 +1,6 @@
 package infra
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -11,22 +10,31 @@ import (
 // on macOS). Inside it, a client that tries to reach a server while it is down can be given the server's own port.
 const firstPort, lastPort = 15000, 31999
 
-// freePort gives a loopback port on which nobody listens now.
-func freePort() (int, error) {
+// onFreePort starts a server on a free loopback port. If another process takes the port first, it tries another one.
+func onFreePort[T any](start func(port int) (T, error)) (T, error) {
+	var last error
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		if portFree(port) {
-			return port, nil
+		if !portFree(port) {
+			continue
 		}
+		server, err := start(port)
+		if err == nil || portFree(port) {
+			return server, err
+		}
+		last = err
 	}
-	return 0, errors.New("find a free port: 100 random ports of 127.0.0.1 between 15000 and 31999 are all taken")
+	var none T
+	return none, fmt.Errorf("find a free port: 100 random ports of 127.0.0.1 between %d and %d are taken (%w)", firstPort, lastPort, last)
 }
 
 func portFree(port int) bool {
-	l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+	l, err := net.Listen("tcp4", address(port))
 	if err != nil {
 		return false
 	}
 	l.Close()
 	return true
 }
+
+func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

@@ -28,8 +28,8 @@ type Workspace struct {
 }
 
 // NewWorkspace makes the temporary directory of a run.
-func NewWorkspace() (*Workspace, error) {
-	runs, unlock, err := lockRuns()
+func NewWorkspace(ctx context.Context) (*Workspace, error) {
+	runs, unlock, err := lockRuns(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func NewWorkspace() (*Workspace, error) {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return fail(err)
 	}
-	if w.owner, err = lockFile(filepath.Join(dir, ownerFile)); err != nil {
+	if w.owner, err = lockFile(ctx, filepath.Join(dir, ownerFile)); err != nil {
 		return fail(err)
 	}
 	w.log, err = os.OpenFile(filepath.Join(dir, processesFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -72,6 +72,7 @@ func (w *Workspace) Track(p *proc.Process) error {
 
 // Close removes the directory with all that is in it. The processes of the run must have ended.
 func (w *Workspace) Close() error {
+	releaseSharedMemory(filepath.Join(w.Dir, databaseDir))
 	err := os.RemoveAll(w.Dir)
 	for _, f := range []*os.File{w.log, w.owner} {
 		if f != nil {
@@ -85,7 +86,7 @@ func (w *Workspace) Close() error {
 }
 
 // lockRuns gives the directory of all workspaces, locked against making and sweeping them.
-func lockRuns() (dir string, unlock func(), err error) {
+func lockRuns(ctx context.Context) (dir string, unlock func(), err error) {
 	cache, err := cacheDir()
 	if err != nil {
 		return "", nil, err
@@ -94,7 +95,10 @@ func lockRuns() (dir string, unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return "", nil, fmt.Errorf("make the directory of temporary directories: %w", err)
 	}
-	f, err := lockFile(dir + ".lock")
+	if err := os.Chmod(dir, 0o711); err != nil { // whatever the umask: PostgreSQL's user must pass through
+		return "", nil, fmt.Errorf("open the directory of temporary directories: %w", err)
+	}
+	f, err := lockFile(ctx, dir+".lock")
 	if err != nil {
 		return "", nil, err
 	}
@@ -104,7 +108,7 @@ func lockRuns() (dir string, unlock func(), err error) {
 // Sweep removes the temporary directories of runs whose process has died, after ending those of their processes that
 // still live, and gives the directories it removed. Runs that are alive are not touched.
 func Sweep(ctx context.Context) ([]string, error) {
-	runs, unlock, err := lockRuns()
+	runs, unlock, err := lockRuns(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -128,14 +132,18 @@ func Sweep(ctx context.Context) ([]string, error) {
 }
 
 func sweepOne(ctx context.Context, dir string) (bool, error) {
-	owner, free, err := tryLockFile(filepath.Join(dir, ownerFile))
-	if err != nil || !free {
+	owner, err := tryLockFile(filepath.Join(dir, ownerFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // removed meanwhile
+	}
+	if err != nil || owner == nil {
 		return false, err
 	}
 	defer owner.Close()
 	if err := endStrays(ctx, filepath.Join(dir, processesFile)); err != nil {
 		return false, err
 	}
+	releaseSharedMemory(filepath.Join(dir, databaseDir))
 	return true, os.RemoveAll(dir)
 }
 

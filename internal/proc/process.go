@@ -231,6 +231,12 @@ func (p *Process) Stop(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+	return p.Abort()
+}
+
+// Abort closes the life line, so that the process ends at once and in the shortest order it knows, and waits until it is
+// gone; after some seconds it is killed.
+func (p *Process) Abort() error {
 	p.closeLifeline()
 	select {
 	case <-p.done:

@@ -18,11 +18,17 @@ import (
 	"lkbench/internal/proc"
 )
 
+// workspaceVariable tells the guard which directory to remove.
+const workspaceVariable = "LKBENCH_TEST_WORKSPACE"
+
 // A test binary that imports this package is also the guard of its server: there is no other program that could be. The
 // guard outlives the tests and removes their temporary directory, which no test could do for the last of them.
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == proc.GuardVerb {
 		code := proc.Guard(os.Args[2:], os.Stdin)
+		if err := os.RemoveAll(os.Getenv(workspaceVariable)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
 		os.Exit(code)
 	}
 }
@@ -34,7 +40,7 @@ var server = sync.OnceValues(func() (*infra.Database, error) {
 	if _, err := infra.Sweep(ctx); err != nil { // what earlier test binaries have left
 		return nil, err
 	}
-	w, err := infra.NewWorkspace()
+	w, err := infra.NewWorkspace(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +48,10 @@ var server = sync.OnceValues(func() (*infra.Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	return infra.StartDatabase(ctx, w, executable)
+	if err := os.Setenv(workspaceVariable, w.Dir); err != nil {
+		return nil, err
+	}
+	return infra.StartDatabase(ctx, infra.Options{Workspace: w, Executable: executable})
 })
 
 // Postgres gives the connection string of an empty database on a private server (wal_level logical, durable) that the test

@@ -1,0 +1,56 @@
+package infra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Embedded is the provider that needs nothing but this program: kfake in a child process of its own and a private
+// PostgreSQL, both on loopback.
+type Embedded struct{}
+
+// Name is "embedded".
+func (Embedded) Name() string { return "embedded" }
+
+// Start starts both servers at the same time.
+func (Embedded) Start(ctx context.Context, options Options) (*Instance, error) {
+	var broker *Server
+	var database *Database
+	var kafkaSettings, postgresSettings map[string]string
+	both, groupCtx := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		if broker, err = startBroker(groupCtx, options); err != nil {
+			return err
+		}
+		kafkaSettings, err = readBrokerSettings(groupCtx, broker.Address)
+		return err
+	})
+	both.Go(func() (err error) {
+		if database, err = StartDatabase(groupCtx, options); err != nil {
+			return err
+		}
+		postgresSettings, err = readDatabaseSettings(groupCtx, database)
+		return err
+	})
+	stop := func(ctx context.Context) error {
+		var errs []error
+		if broker != nil {
+			errs = append(errs, broker.discard(ctx))
+		}
+		if database != nil {
+			errs = append(errs, database.discard(ctx))
+		}
+		return errors.Join(errs...)
+	}
+	if err := both.Wait(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the embedded infrastructure: %w", err), stop(context.WithoutCancel(ctx)))
+	}
+	return &Instance{
+		Kafka: []string{broker.Address}, Postgres: database.URL, Label: "single copy; broker without fsync",
+		Broker: broker, Database: database.Server,
+		KafkaSettings: kafkaSettings, PostgresSettings: postgresSettings, stop: stop,
+	}, nil
+}
