@@ -1,0 +1,278 @@
+package oracle
+
+import (
+	"lkbench/internal/bank"
+	"lkbench/loadgen"
+)
+
+// fold is what one partition's records, taken in log order, must have become. All customers of a partition are its own:
+// records are keyed by customer. (A foreign record could break that. Then the log order between the partitions is undefined, and
+// each partition keeps rows of its own.)
+type fold struct {
+	rules     bank.Rules
+	window    int64 // rules.Window and its companions in microseconds
+	watermark int64
+	horizon   int64
+	cut       int64 // offset below which a repetition is a duplicate for ever
+	probed    map[string]bool
+
+	newest     int64            // M of docs/workload.md
+	remembered map[uint64]int64 // identifiers of counted transactions, with their event time
+	foreignIDs dictionary       // identifiers that are not of the form T and n
+	customers  dictionary
+	locations  dictionary
+
+	profiles  []profile           // by customer number
+	visits    map[visit]uint32    // counted transactions by customer and location
+	windowAt  map[windowKey]int32 // index into windows
+	windows   []window
+	anomalyAt map[anomalyKey]int32 // index into anomalies
+	anomalies []anomaly
+	histories map[uint32]*history // of the probed customers
+
+	deadLetters []int64 // offsets of the malformed records
+	late        int64
+}
+
+type profile struct {
+	transactions  int64
+	amount        int64
+	maxBalance    int64
+	lastEventTime int64
+	hasBalance    bool
+	seen          bool // a row of the view was held against it
+	topLocation   int32
+}
+
+type visit struct{ customer, location uint32 }
+
+type windowKey struct {
+	start    int64
+	customer uint32
+}
+
+type window struct {
+	windowKey
+	transactions uint32
+	amount       int64
+	maxBalance   int64
+	hasBalance   bool
+	seen         bool
+}
+
+// anomalyKey is a transaction's number in 61 bits above a rule's number in 3.
+type anomalyKey uint64
+
+func keyOfAnomaly(id uint64, rule int) anomalyKey { return anomalyKey(id<<3 | uint64(rule)) }
+func (k anomalyKey) id() uint64                   { return uint64(k) >> 3 }
+func (k anomalyKey) rule() int                    { return int(k & 7) }
+
+type anomaly struct {
+	key        anomalyKey
+	eventTime  int64
+	amount     int64
+	balance    int64
+	customer   uint32
+	hasBalance bool
+	seen       bool
+}
+
+// The rules in the numbers of an anomalyKey.
+const (
+	ruleRelative = iota
+	ruleAbsolute
+	ruleOverdraft
+	ruleVelocity
+)
+
+var ruleNames = [...]string{bank.HighValueRelative, bank.HighValueAbsolute, bank.OverdraftAttempt, bank.Velocity}
+
+// newFold starts a partition.
+func newFold(rules bank.Rules, cut int64, probed map[string]bool) *fold {
+	return &fold{
+		rules: rules, cut: cut, probed: probed,
+		window: rules.Window.Microseconds(), watermark: rules.Watermark.Microseconds(), horizon: rules.DedupHorizon.Microseconds(),
+		remembered: map[uint64]int64{},
+		foreignIDs: newDictionary(), customers: newDictionary(), locations: newDictionary(),
+		visits: map[visit]uint32{}, windowAt: map[windowKey]int32{}, anomalyAt: map[anomalyKey]int32{},
+		histories: map[uint32]*history{},
+	}
+}
+
+// foreignID marks the numbers of identifiers that are not of the form T and n.
+const foreignID = 1 << 60
+
+// identify gives a TransactionID its number.
+func (f *fold) identify(id []byte) uint64 {
+	if n, ok := loadgen.ParseID(id); ok {
+		return n
+	}
+	return foreignID | uint64(f.foreignIDs.number(id))
+}
+
+// malformed takes a record that must go to the dead-letter topic.
+func (f *fold) malformed(offset int64) { f.deadLetters = append(f.deadLetters, offset) }
+
+// add takes the next well-formed record: its offset, its turn n in the ledger (noTurn for a foreign one).
+func (f *fold) add(offset int64, n uint64, tx *bank.Transaction) {
+	at := int64(tx.EventTime)
+	if f.newest < at || f.empty() {
+		f.newest = at
+	}
+	id := f.identify(tx.ID)
+	before, known := f.remembered[id]
+	if known && before >= f.newest-f.horizon {
+		return
+	}
+	f.remembered[id] = at
+	start := floorTo(at, f.window)
+	if start+f.window <= f.newest-f.watermark {
+		f.late++
+	}
+	// A stream layer has counted the record; the batch layer, which never forgets, may not have.
+	repeated := known && offset < f.cut
+	customer := f.customers.number(tx.Customer)
+	if f.probed[string(tx.Customer)] {
+		f.remember(customer, n, start, repeated, tx)
+	}
+	if !repeated {
+		f.count(id, customer, start, tx)
+	}
+}
+
+// empty says that no well-formed record came before.
+func (f *fold) empty() bool { return len(f.remembered) == 0 }
+
+// count lets a counted transaction into every view.
+func (f *fold) count(id uint64, customer uint32, start int64, tx *bank.Transaction) {
+	amount, balance, at := int64(tx.Amount), int64(tx.Balance), int64(tx.EventTime)
+
+	w := f.windowOf(windowKey{start, customer})
+	w.transactions++
+	w.amount += amount
+	if tx.HasBalance && (!w.hasBalance || balance > w.maxBalance) {
+		w.hasBalance, w.maxBalance = true, balance
+	}
+
+	p := f.profileOf(customer)
+	if p.transactions == 0 || at > p.lastEventTime {
+		p.lastEventTime = at
+	}
+	p.transactions++
+	p.amount += amount
+	if tx.HasBalance && (!p.hasBalance || balance > p.maxBalance) {
+		p.hasBalance, p.maxBalance = true, balance
+	}
+	if tx.Location != nil {
+		f.visited(p, customer, f.locations.number(tx.Location))
+	}
+
+	raise := func(rule int) {
+		key := keyOfAnomaly(id, rule)
+		if _, there := f.anomalyAt[key]; there {
+			return
+		}
+		f.anomalyAt[key] = int32(len(f.anomalies))
+		f.anomalies = append(f.anomalies, anomaly{
+			key: key, eventTime: at, amount: amount, balance: balance, hasBalance: tx.HasBalance, customer: customer,
+		})
+	}
+	if tx.HasBalance && amount*100 > f.rules.RelativePercent*balance {
+		raise(ruleRelative)
+	}
+	if limit := int64(f.rules.AbsolutePaise); amount > limit || -amount > limit {
+		raise(ruleAbsolute)
+	}
+	if tx.HasBalance && balance-amount < 0 {
+		raise(ruleOverdraft)
+	}
+	if int64(w.transactions) == f.rules.VelocityCount {
+		raise(ruleVelocity)
+	}
+}
+
+func (f *fold) windowOf(key windowKey) *window {
+	i, there := f.windowAt[key]
+	if !there {
+		i = int32(len(f.windows))
+		f.windowAt[key] = i
+		f.windows = append(f.windows, window{windowKey: key})
+	}
+	return &f.windows[i]
+}
+
+func (f *fold) profileOf(customer uint32) *profile {
+	for int(customer) >= len(f.profiles) {
+		f.profiles = append(f.profiles, profile{topLocation: -1})
+	}
+	return &f.profiles[customer]
+}
+
+// visited counts a location and keeps the most frequent one, the smallest by bytes among equals. Counts only grow, so
+// it is enough to hold the one that grew against the best so far.
+func (f *fold) visited(p *profile, customer, location uint32) {
+	key := visit{customer, location}
+	count := f.visits[key] + 1
+	f.visits[key] = count
+	if p.topLocation < 0 {
+		p.topLocation = int32(location)
+		return
+	}
+	top := uint32(p.topLocation)
+	if most := f.visits[visit{customer, top}]; count > most || count == most && f.locations.text(location) < f.locations.text(top) {
+		p.topLocation = int32(location)
+	}
+}
+
+// floorTo is the greatest multiple of step not above t.
+func floorTo(t, step int64) int64 {
+	rest := t % step
+	if rest < 0 {
+		rest += step
+	}
+	return t - rest
+}
+
+// segment names a customer's segment.
+func segment(rules *bank.Rules, transactions, amount int64) string {
+	switch {
+	case amount > int64(rules.PremiumPaise)*transactions:
+		return "premium"
+	case transactions > rules.FrequentCount:
+		return "frequent"
+	}
+	return "standard"
+}
+
+// average is amount/transactions in paise, rounded half away from zero.
+func average(amount, transactions int64) int64 {
+	quotient, rest := amount/transactions, amount%transactions
+	switch {
+	case rest >= transactions-rest:
+		return quotient + 1
+	case -rest >= transactions+rest:
+		return quotient - 1
+	}
+	return quotient
+}
+
+// dictionary numbers texts in the order of their first appearance.
+type dictionary struct {
+	numbers map[string]uint32
+	texts   []string
+}
+
+func newDictionary() dictionary { return dictionary{numbers: map[string]uint32{}} }
+
+func (d *dictionary) number(text []byte) uint32 {
+	if n, known := d.numbers[string(text)]; known {
+		return n
+	}
+	n := uint32(len(d.texts))
+	s := string(text)
+	d.numbers[s] = n
+	d.texts = append(d.texts, s)
+	return n
+}
+
+func (d *dictionary) text(n uint32) string { return d.texts[n] }
