@@ -1,0 +1,212 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lkbench/architectures"
+	"lkbench/internal/bank"
+)
+
+// record is a well-formed record of event number n at offset n, or a malformed one.
+func record(partition int32, n int64, id string) *kgo.Record {
+	at := time.Date(2026, 1, 1, 0, 0, int(n), 0, time.UTC).Format(time.RFC3339)
+	value := fmt.Sprintf(`{"TransactionID":%q,"CustomerID":"C1","TransactionAmountINR":10.5,"EventTime":%q}`, id, at)
+	if id == "" {
+		value = "not a transaction"
+	}
+	return &kgo.Record{Partition: partition, Offset: n, Key: []byte("C1"), Value: []byte(value)}
+}
+
+func config(detect bool) Config {
+	rules := bank.DefaultRules()
+	return Config{
+		Component: "stream", Detect: detect, DeadLetters: true,
+		Environment: architectures.Environment{
+			Rules: rules, Partitions: 2, Settings: architectures.Settings{CommitInterval: 10 * time.Millisecond},
+		},
+	}
+}
+
+func TestIntake(t *testing.T) {
+	in := newIntake(config(true), []row{{newest: noTime}, {next: 5, newest: noTime, late: 7, duplicates: 8, deadLetters: 9}})
+	if in.waiting() {
+		t.Error("nothing was read, yet there is something to commit")
+	}
+	for n, id := range []string{"a", "b", "a", "", "c"} {
+		in.take(record(0, int64(n), id))
+	}
+	in.take(record(1, 5, ""))
+	b := in.handOver(&Batch{})
+	if got := fmt.Sprintf("%s %s %s", b.Events[0].ID, b.Events[1].ID, b.Events[2].ID); len(b.Events) != 3 || got != "a b c" {
+		t.Errorf("%d events, %s; want a b c", len(b.Events), got)
+	}
+	if !b.Events[2].Velocity || b.Events[0].Velocity || b.Events[1].Velocity {
+		t.Error("velocity is raised by the third counted transaction only")
+	}
+	newest := bank.Micros(time.Date(2026, 1, 1, 0, 0, 4, 0, time.UTC).UnixMicro())
+	want := []position{
+		{partition: 0, believed: 0, row: row{next: 5, newest: newest, rebuild: 0, duplicates: 1, deadLetters: 1}},
+		{partition: 1, believed: 5, row: row{next: 6, newest: noTime, rebuild: 6, late: 7, duplicates: 8, deadLetters: 10}},
+	}
+	if fmt.Sprint(b.positions) != fmt.Sprint(want) {
+		t.Errorf("positions %v, want %v", b.positions, want)
+	}
+	if len(b.letters) != 2 || b.letters[0].offset != 3 || b.letters[1].partition != 1 || b.letters[0].reason == "" {
+		t.Errorf("dead letters %v", b.letters)
+	}
+	if in.waiting() {
+		t.Error("all was handed over, yet there is something to commit")
+	}
+	in.take(record(1, 6, "d"))
+	if b := in.handOver(b); len(b.positions) != 1 || b.positions[0].believed != 6 || b.positions[0].next != 7 || len(b.letters) != 0 {
+		t.Errorf("second batch: positions %v, dead letters %v", b.positions, b.letters)
+	}
+}
+
+// TestIntakeRebuilds reads committed records again: they change the state and nothing else.
+func TestIntakeRebuilds(t *testing.T) {
+	newest := bank.Micros(time.Date(2026, 1, 1, 0, 0, 2, 0, time.UTC).UnixMicro())
+	rows := []row{{next: 3, newest: newest, rebuild: 1, duplicates: 4, deadLetters: 5}}
+	in := newIntake(config(true), rows)
+	if from := in.start(rows); from[0] != 1 {
+		t.Fatalf("reads from %d, want 1", from[0])
+	}
+	in.take(record(0, 1, "b"))
+	in.take(record(0, 2, ""))
+	if in.waiting() || len(in.batch.Events) != 0 || len(in.batch.letters) != 0 {
+		t.Error("a committed record came into the batch")
+	}
+	in.take(record(0, 3, "b"))
+	in.take(record(0, 4, "c"))
+	b := in.handOver(&Batch{})
+	if len(b.Events) != 1 || string(b.Events[0].ID) != "c" || b.positions[0].duplicates != 5 || b.positions[0].deadLetters != 5 {
+		t.Errorf("events %d, positions %v; want c alone, 5 duplicates, 5 dead letters", len(b.Events), b.positions)
+	}
+}
+
+// TestIntakeWithoutDetection accepts all that is well-formed.
+func TestIntakeWithoutDetection(t *testing.T) {
+	c := config(false)
+	c.DeadLetters = false
+	rows := []row{{next: 2, rebuild: 0, newest: noTime}}
+	in := newIntake(c, rows)
+	if from := in.start(rows); from[0] != 2 {
+		t.Fatalf("reads from %d, want 2", from[0])
+	}
+	for n, id := range []string{"a", "a", ""} {
+		in.take(record(0, int64(2+n), id))
+	}
+	b := in.handOver(&Batch{})
+	if len(b.Events) != 2 || len(b.letters) != 0 || b.positions[0].next != 5 || b.positions[0].deadLetters != 0 {
+		t.Errorf("%d events, %d dead letters, positions %v", len(b.Events), len(b.letters), b.positions)
+	}
+}
+
+// TestFeed follows the commits of a component on a fake clock.
+func TestFeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		polled, batches, done := make(chan kgo.Fetches), make(chan *Batch), make(chan *Batch)
+		ended := make(chan error)
+		go func() {
+			ended <- feed(ctx, newIntake(config(true), []row{{newest: noTime}, {newest: noTime}}), polled, batches, done)
+		}()
+		begin, n := time.Now(), int64(0)
+		arrive := func() {
+			r := record(0, n, fmt.Sprint("T", n))
+			r.Topic = "transactions"
+			n++
+			polled <- kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: "transactions", Partitions: []kgo.FetchPartition{{Records: []*kgo.Record{r}}}}}}}
+		}
+		expect := func(at time.Duration, next int64) *Batch {
+			t.Helper()
+			b := <-batches
+			if got := time.Since(begin); got != at || b.positions[0].next != next {
+				t.Fatalf("commit up to %d at %v, want up to %d at %v", b.positions[0].next, got, next, at)
+			}
+			return b
+		}
+		none := func() {
+			t.Helper()
+			synctest.Wait()
+			select {
+			case <-batches:
+				t.Fatalf("a commit at %v", time.Since(begin))
+			default:
+			}
+		}
+		time.Sleep(time.Second)
+		arrive()
+		b := expect(1000*time.Millisecond, 1) // idle: at once
+		arrive()
+		time.Sleep(4 * time.Millisecond)
+		done <- b
+		arrive()
+		none()
+		b = expect(1010*time.Millisecond, 3) // the interval after the last start
+		arrive()
+		time.Sleep(50 * time.Millisecond)
+		none() // not while one runs
+		done <- b
+		b = expect(1060*time.Millisecond, 4) // the last one took longer than the interval
+		done <- b
+		time.Sleep(time.Second)
+		none() // nothing to commit
+		arrive()
+		expect(2060*time.Millisecond, 5)
+		stop()
+		if err := <-ended; !errors.Is(err, errEnded) {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestFeedIsBounded: while a commit hangs no more than a batch and a fetch are taken.
+func TestFeedIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		polled, batches, done := make(chan kgo.Fetches), make(chan *Batch), make(chan *Batch)
+		ended := make(chan error)
+		go func() {
+			ended <- feed(ctx, newIntake(config(false), []row{{newest: noTime}, {newest: noTime}}), polled, batches, done)
+		}()
+		offset, value := int64(0), record(0, 0, "a").Value
+		next := func() kgo.Fetches {
+			records := make([]*kgo.Record, maxPoll)
+			for i := range records {
+				records[i] = &kgo.Record{Offset: offset, Value: value}
+				offset++
+			}
+			return kgo.Fetches{{Topics: []kgo.FetchTopic{{Partitions: []kgo.FetchPartition{{Records: records}}}}}}
+		}
+		polled <- next()
+		b := <-batches
+		taken, fetches := 0, next()
+		for full := false; !full; {
+			synctest.Wait()
+			select {
+			case polled <- fetches:
+				taken += maxPoll
+				fetches = next()
+			default:
+				full = true
+			}
+		}
+		if taken < maxBatchEvents || taken > maxBatchEvents+maxPoll {
+			t.Errorf("%d events taken while a commit hangs, bound %d", taken, maxBatchEvents)
+		}
+		done <- b
+		if b = <-batches; len(b.Events) != taken {
+			t.Errorf("%d events in the batch, want %d", len(b.Events), taken)
+		}
+		stop()
+		<-ended
+	})
+}
