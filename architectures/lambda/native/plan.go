@@ -1,0 +1,153 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// plan is what a generation is to cover.
+type plan struct {
+	generation int64   // the one to be published
+	cut        []int64 // by partition: every offset below it is covered
+	last       []int64 // the cut of the published generation
+	recorded   tally   // what the published generation found below last; meaningless while generation is 1
+}
+
+// errNotStarted says that a stream component has never run, so that there is no position to cut at.
+var errNotStarted = errors.New("has not started yet")
+
+// makePlan fixes the cuts of the next generation, in one transaction: as far as speed or ingest has come, whichever is
+// further. From its end on speed folds what lies above the cuts into the new epoch. A plan that an earlier process has
+// left unfinished is taken as it is, because speed has been following it.
+func makePlan(ctx context.Context, conn *pgx.Conn, partitions int32) (plan, error) {
+	var p plan
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		// The locks hold up speed's commits until the plan stands, and another batch that is about to plan the same.
+		const lockSpeed = `select next_offset from offsets where component = 'speed' order by partition for update`
+		speed, err := positions(ctx, tx, "speed", lockSpeed, partitions)
+		if err != nil {
+			return err
+		}
+		const readIngest = `select next_offset from offsets where component = 'ingest' order by partition`
+		ingest, err := positions(ctx, tx, "ingest", readIngest, partitions)
+		if err != nil {
+			return err
+		}
+		var published int64
+		if err := tx.QueryRow(ctx, `select generation from serving`).Scan(&published); err != nil {
+			return err
+		}
+		p.generation = published + 1
+		if p.last, err = cutOf(ctx, tx, published); err != nil {
+			return err
+		}
+		if len(p.last) != int(partitions) {
+			return fmt.Errorf("generation %d covers %d partitions, but there are %d", published, len(p.last), partitions)
+		}
+		if published > 0 {
+			var fingerprint int64
+			const recorded = `select rows, fingerprint from generations where generation = $1`
+			if err := tx.QueryRow(ctx, recorded, published).Scan(&p.recorded.rows, &fingerprint); err != nil {
+				return fmt.Errorf("generation %d: %w", published, err)
+			}
+			p.recorded.fingerprint = uint64(fingerprint)
+		}
+		if p.cut, err = cutOf(ctx, tx, p.generation); err != nil || len(p.cut) > 0 {
+			return err
+		}
+		p.cut = make([]int64, partitions)
+		for i := range p.cut {
+			p.cut[i] = max(speed[i], ingest[i])
+		}
+		const insert = `insert into cuts select $1::bigint, n - 1, o from unnest($2::bigint[]) with ordinality c (o, n)`
+		if _, err := tx.Exec(ctx, insert, p.generation, p.cut); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `update offsets set epoch = $1 where component = 'speed'`, p.generation)
+		return err
+	})
+	if err != nil {
+		return plan{}, fmt.Errorf("plan: %w", err)
+	}
+	return p, nil
+}
+
+func positions(ctx context.Context, tx pgx.Tx, component, sql string, partitions int32) ([]int64, error) {
+	found, err := tx.Query(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	next, err := pgx.CollectRows(found, pgx.RowTo[int64])
+	if err != nil {
+		return nil, err
+	}
+	if len(next) != int(partitions) {
+		return nil, fmt.Errorf("component %s %w", component, errNotStarted)
+	}
+	return next, nil
+}
+
+// cutOf is the cut of a generation by partition, empty if it is not planned.
+func cutOf(ctx context.Context, tx pgx.Tx, generation int64) ([]int64, error) {
+	found, err := tx.Query(ctx, `select cut_offset from cuts where generation = $1 order by partition`, generation)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(found, pgx.RowTo[int64])
+}
+
+// ingested returns nil when the master dataset has everything below the cut, else what it waits for.
+func ingested(ctx context.Context, conn *pgx.Conn, cut []int64) (waiting, err error) {
+	const behind = `select partition, next_offset from offsets
+		where component = 'ingest' and next_offset < ($1::bigint[])[partition + 1] order by partition limit 1`
+	var partition, next int64
+	err = conn.QueryRow(ctx, behind, cut).Scan(&partition, &next)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("wait for ingest: %w", err)
+	}
+	return fmt.Errorf("ingest stands at offset %d of partition %d, the cut is at %d", next, partition, cut[partition]), nil
+}
+
+// Waiting for another component: how often to look, and when to tell.
+const (
+	shortestLook = 2 * time.Millisecond
+	longestLook  = 200 * time.Millisecond
+	tellAfter    = 3 * time.Second
+)
+
+// await calls ready until it neither waits nor fails. It tells log once why it waits, if that takes long.
+func await(ctx context.Context, log *slog.Logger, ready func() (waiting, err error)) error {
+	told := false
+	pause := shortestLook
+	for started := time.Now(); ; {
+		waiting, err := ready()
+		if err != nil || waiting == nil {
+			return err
+		}
+		if !told && time.Since(started) >= tellAfter {
+			log.Warn("the batch waits", "for", waiting)
+			told = true
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, longestLook)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,175 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lkbench/architectures"
+)
+
+// The modes of publishing.
+const (
+	modeChanges = "changes" // only what rows above the last cut have touched; the rest is as it was
+	modeFull    = "full"    // everything, and rows that are not in the result are deleted
+)
+
+// view is a batch view: its table, the columns of its key, the other columns, and its rows in the order of the key.
+type view struct {
+	table, key, rest string
+	rows             func(*selection) *copyReader
+}
+
+func batchViews() []view {
+	return []view{
+		{"batch_anomalies", "transaction_id, rule", "customer_id, event_time, amount_paise, balance_paise, window_start", (*selection).anomalies},
+		{"batch_windows", "customer_id, window_start", "transactions, amount_paise, max_balance_paise", (*selection).windows},
+		{"batch_profile_parts", "customer_id, location", "transactions, amount_paise, max_balance_paise, last_event_time", (*selection).parts},
+	}
+}
+
+func (v view) staged() string { return "staged_" + v.table }
+
+// merge brings the staged rows in and leaves alone those that are there already.
+func (v view) merge() string {
+	set := strings.Split(v.rest, ", ")
+	for i, column := range set {
+		set[i] = column + " = excluded." + column
+	}
+	return fmt.Sprintf(`insert into %s as b select * from %s on conflict (%s) do update set %s where (%s) is distinct from (%s)`,
+		v.table, v.staged(), v.key, strings.Join(set, ", "), qualify("b", v.rest), qualify("excluded", v.rest))
+}
+
+// prune deletes the rows that were not staged.
+func (v view) prune() string {
+	return fmt.Sprintf(`delete from %s b where not exists (select from %s s where (%s) = (%s))`,
+		v.table, v.staged(), qualify("s", v.key), qualify("b", v.key))
+}
+
+// qualify puts a table's name before each of the columns.
+func qualify(table, columns string) string {
+	return table + "." + strings.ReplaceAll(columns, ", ", ", "+table+".")
+}
+
+// copyIn encodes and sends rows until r ends; it returns how many the server took.
+func copyIn(ctx context.Context, conn *pgx.Conn, table string, r *copyReader) (int64, error) {
+	tag, err := conn.PgConn().CopyFrom(ctx, r, "copy "+table+" from stdin (format binary)")
+	if err != nil {
+		return 0, fmt.Errorf("copy into %s: %w", table, err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// stage copies a selection into temporary tables, which go with the connection. That is outside of the publishing
+// transaction and outside of the write-ahead log.
+func stage(ctx context.Context, conn *pgx.Conn, s *selection) error {
+	for _, v := range batchViews() {
+		if _, err := conn.Exec(ctx, fmt.Sprintf(`create temporary table %s (like %s)`, v.staged(), v.table)); err != nil {
+			return fmt.Errorf("stage: %w", err)
+		}
+		if _, err := copyIn(ctx, conn, v.staged(), v.rows(s)); err != nil {
+			return err
+		}
+		if !s.all {
+			continue
+		}
+		// For the plan of the statement that compares the two tables.
+		if _, err := conn.Exec(ctx, `analyze `+v.staged()); err != nil {
+			return fmt.Errorf("stage: %w", err)
+		}
+	}
+	return nil
+}
+
+// errOvertaken says that another batch process has published this generation.
+var errOvertaken = errors.New("another batch has published this generation")
+
+// publish makes a generation the one that is served, in one transaction. The rows of s were staged before, except for the
+// first generation: into empty tables they are copied at once. It completes m, whose PublishS counts from the call.
+func publish(ctx context.Context, conn *pgx.Conn, m *architectures.Batch, s *selection, covered tally) error {
+	started := time.Now()
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `update serving set generation = $1 where generation = $1 - 1`, m.Generation)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() != 1 {
+			return errOvertaken
+		}
+		if m.ChangedRows, err = write(ctx, tx, s, m); err != nil {
+			return err
+		}
+		// The commit itself is still to come; once it is known how long it took, remeasure says so.
+		m.PublishedAt, m.PublishS = time.Now(), time.Since(started).Seconds()
+		_, err = tx.Exec(ctx, `insert into generations (generation, started_at, published_at, rows, fingerprint, changed_rows, mode,
+				wait_s, read_s, write_s, publish_s)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			m.Generation, m.StartedAt, m.PublishedAt, m.Rows, int64(covered.fingerprint), m.ChangedRows, m.Mode,
+			m.WaitS, m.ReadS, m.WriteS, m.PublishS)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("publish generation %d: %w", m.Generation, err)
+	}
+	m.PublishedAt, m.PublishS = time.Now(), time.Since(started).Seconds()
+	_, err = conn.Exec(ctx, `update generations set published_at = $2, publish_s = $3 where generation = $1`,
+		m.Generation, m.PublishedAt, m.PublishS)
+	return err
+}
+
+// write brings the rows of s into the batch views and returns how many rows that inserted, updated or deleted.
+func write(ctx context.Context, tx pgx.Tx, s *selection, m *architectures.Batch) (changed int64, err error) {
+	for _, v := range batchViews() {
+		if m.Generation == 1 {
+			n, err := copyIn(ctx, tx.Conn(), v.table, v.rows(s))
+			if err != nil {
+				return 0, err
+			}
+			changed += n
+			continue
+		}
+		statements := []string{v.merge()}
+		if s.all {
+			statements = append(statements, v.prune())
+		}
+		for _, statement := range statements {
+			tag, err := tx.Exec(ctx, statement)
+			if err != nil {
+				return 0, err
+			}
+			changed += tag.RowsAffected()
+		}
+	}
+	return changed, nil
+}
+
+// cleanPages is how many pages of a realtime table are cleaned by one statement, so that none takes long.
+const cleanPages = 256
+
+// clean deletes the realtime rows that generation covers. They are invisible already. Rows that speed holds are left
+// for the next time, so that the two never wait for each other.
+func clean(ctx context.Context, conn *pgx.Conn, generation int64) error {
+	for _, table := range []string{"rt_anomalies", "rt_windows", "rt_profile_parts"} {
+		var pages int64
+		const size = `select pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint`
+		if err := conn.QueryRow(ctx, size, table).Scan(&pages); err != nil {
+			return fmt.Errorf("clean %s: %w", table, err)
+		}
+		for from := int64(0); from < pages; from += cleanPages {
+			const remove = `delete from %[1]s where ctid = any(array(select ctid from %[1]s
+				where ctid >= '(%[2]d,0)' and ctid < '(%[3]d,0)' and epoch < %[4]d for update skip locked))`
+			if _, err := conn.Exec(ctx, fmt.Sprintf(remove, table, from, from+cleanPages, generation)); err != nil {
+				return fmt.Errorf("clean %s: %w", table, err)
+			}
+		}
+		// The next rows need the room now; autovacuum would come once a minute at best.
+		if _, err := conn.Exec(ctx, `vacuum `+table); err != nil {
+			return fmt.Errorf("clean: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package native
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"lkbench/architectures"
+	"lkbench/internal/native"
+)
+
+// runSpeed keeps the realtime views: what the published generation does not cover, each event under the epoch of the
+// generation after whose cut it lies.
+func runSpeed(ctx context.Context, env architectures.Environment) error {
+	return native.Run(ctx, native.Config{Component: "speed", Environment: env, Detect: true, Sink: newSpeedSink(env)})
+}
+
+// speedSink folds events by key and adds them to the realtime views.
+type speedSink struct {
+	partitions int
+	fold       *native.Fold
+	// Cuts are never changed once a plan has committed, so that they need reading only when the epoch has moved on.
+	epoch int64
+	cuts  []cut
+}
+
+// cut is where the events of an epoch begin, by partition.
+type cut struct {
+	generation int64
+	offsets    []int64
+}
+
+func newSpeedSink(env architectures.Environment) *speedSink {
+	return &speedSink{partitions: int(env.Partitions), fold: native.NewFold(env.Rules), epoch: -1}
+}
+
+const (
+	addWindows = `
+insert into rt_windows as w (epoch, customer_id, window_start, transactions, amount_paise, max_balance_paise)
+select $1::bigint, * from unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[])
+on conflict (customer_id, window_start, epoch) do update set transactions = w.transactions + excluded.transactions,
+  amount_paise = w.amount_paise + excluded.amount_paise, max_balance_paise = greatest(w.max_balance_paise, excluded.max_balance_paise)`
+
+	addParts = `
+insert into rt_profile_parts as p (epoch, customer_id, location, transactions, amount_paise, max_balance_paise, last_event_time)
+select $1::bigint, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[])
+on conflict (customer_id, location, epoch) do update set transactions = p.transactions + excluded.transactions,
+  amount_paise = p.amount_paise + excluded.amount_paise, max_balance_paise = greatest(p.max_balance_paise, excluded.max_balance_paise),
+  last_event_time = greatest(p.last_event_time, excluded.last_event_time)`
+
+	addAnomalies = `
+insert into rt_anomalies (epoch, transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start)
+select $1::bigint, * from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::timestamptz[])
+on conflict do nothing`
+)
+
+func (s *speedSink) Write(ctx context.Context, tx pgx.Tx, b *native.Batch) error {
+	if err := s.follow(ctx, tx, b.Epoch); err != nil {
+		return err
+	}
+	// Nearly always all events are of the newest epoch; when a plan has just been made, some are of the one before.
+	for i := range s.cuts {
+		s.fold.Reset()
+		none := true
+		for n := range b.Events {
+			if e := &b.Events[n]; s.epochOf(e) == i {
+				s.fold.Add(e)
+				none = false
+			}
+		}
+		if none {
+			continue
+		}
+		if err := s.add(ctx, tx, s.cuts[i].generation); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow reads the cuts if a plan has moved the epoch on since they were read: those of the published generation and of
+// the planned ones.
+func (s *speedSink) follow(ctx context.Context, tx pgx.Tx, epoch int64) error {
+	if epoch == s.epoch {
+		return nil
+	}
+	found, err := tx.Query(ctx, `select generation, array_agg(cut_offset order by partition) from cuts
+		where generation between (select generation from serving) and $1 group by generation order by generation`, epoch)
+	if err != nil {
+		return fmt.Errorf("read table cuts: %w", err)
+	}
+	cuts, err := pgx.CollectRows(found, func(r pgx.CollectableRow) (cut, error) {
+		var c cut
+		err := r.Scan(&c.generation, &c.offsets)
+		return c, err
+	})
+	if err != nil {
+		return fmt.Errorf("read table cuts: %w", err)
+	}
+	for _, c := range cuts {
+		if len(c.offsets) != s.partitions {
+			return fmt.Errorf("table cuts: generation %d has %d partitions, expected %d", c.generation, len(c.offsets), s.partitions)
+		}
+	}
+	if len(cuts) == 0 || cuts[len(cuts)-1].generation != epoch {
+		return fmt.Errorf("table cuts: no cut of generation %d, which the offsets of speed name as their epoch", epoch)
+	}
+	s.cuts, s.epoch = cuts, epoch
+	return nil
+}
+
+// epochOf is the number in s.cuts of the last cut at or below e, or -1 if even the first lies above: then the published
+// generation covers e.
+func (s *speedSink) epochOf(e *native.Event) int {
+	i := len(s.cuts) - 1
+	for i >= 0 && e.Offset < s.cuts[i].offsets[e.Partition] {
+		i--
+	}
+	return i
+}
+
+func (s *speedSink) add(ctx context.Context, tx pgx.Tx, epoch int64) error {
+	key := native.Int8(epoch)
+	for _, w := range []struct {
+		statement string
+		columns   []*native.Param
+	}{{addWindows, s.fold.Windows()}, {addParts, s.fold.Parts()}, {addAnomalies, s.fold.Anomalies()}} {
+		if w.columns[0].Len() == 0 {
+			continue
+		}
+		if _, err := native.Exec(ctx, tx, w.statement, append([]*native.Param{key}, w.columns...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

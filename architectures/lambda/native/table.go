@@ -1,0 +1,222 @@
+package native
+
+import (
+	"bytes"
+	"math/bits"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+
+	"lkbench/internal/bank"
+)
+
+// shardCount is into how many parts the customers are divided by their hash. What a shard holds fits the processor's
+// cache as long as there are a few ten thousand windows in each.
+const shardCount = 256
+
+// shard is the batch's result for its customers. Entries lie densely in slices, found by open addressing; nothing in it
+// holds a pointer that the garbage collector would follow.
+type shard struct {
+	mu    sync.Mutex
+	rules bank.Rules
+	text  []byte // customers, locations and transaction ids; a text refers to it
+
+	customers  []customer
+	windows    []window
+	parts      []part
+	candidates []candidate
+
+	customerSlots, windowSlots, partSlots slots
+}
+
+// text is a string in shard.text.
+type text struct{ at, length uint32 }
+
+type customer struct {
+	hash uint64
+	name text
+}
+
+// window is a row of batch_windows in the making.
+type window struct {
+	start        bank.Micros
+	amount       bank.Paise
+	balance      bank.Paise // greatest known; noBalance
+	customer     uint32
+	transactions uint32 // a customer's windows are far from 2^32 rows
+	candidates   uint32 // number + 1 of the candidate with the greatest position; 0 for none
+	fresh        bool   // a row at or above the last cut is in it
+}
+
+// part is a row of batch_profile_parts in the making.
+type part struct {
+	last         bank.Micros
+	amount       bank.Paise
+	balance      bank.Paise // greatest known; noBalance
+	transactions int64
+	customer     uint32
+	location     text
+	fresh        bool
+}
+
+// candidate is a transaction among the first velocity_count of its window in log order. A window's candidates are a
+// list that descends by position, so that its head is the velocity alert once the list is full. As rows are nearly
+// always read in log order, a row either goes to the head or is turned away there.
+type candidate struct {
+	position  int64
+	eventTime bank.Micros
+	amount    bank.Paise
+	balance   bank.Paise // noBalance
+	id        text
+	next      uint32 // number + 1; 0 ends the list
+}
+
+// noBalance stands for a missing balance; it is smaller than every real one.
+const noBalance = -1 << 63
+
+func (s *shard) reset() {
+	s.text = s.text[:0]
+	s.customers, s.windows, s.parts, s.candidates = s.customers[:0], s.windows[:0], s.parts[:0], s.candidates[:0]
+	s.customerSlots.reset()
+	s.windowSlots.reset()
+	s.partSlots.reset()
+}
+
+// add counts one row of the master dataset in. hash is customerHash of its customer.
+func (s *shard) add(r *row, hash uint64, fresh bool) {
+	balance := bank.Paise(noBalance)
+	if r.HasBalance {
+		balance = r.Balance
+	}
+	c := s.customer(r.Customer, hash)
+
+	w := s.window(c, s.rules.WindowStart(r.EventTime))
+	w.transactions++
+	w.amount += r.Amount
+	w.balance = max(w.balance, balance)
+	w.fresh = w.fresh || fresh
+	s.propose(w, r, balance)
+
+	p := s.part(c, r.Location)
+	p.transactions++
+	p.amount += r.Amount
+	p.balance = max(p.balance, balance)
+	p.last = max(p.last, r.EventTime)
+	p.fresh = p.fresh || fresh
+}
+
+// propose keeps r among the candidates of w if it is one of the first velocity_count so far.
+func (s *shard) propose(w *window, r *row, balance bank.Paise) {
+	free := uint32(len(s.candidates)) + 1
+	if int64(w.transactions) > s.rules.VelocityCount {
+		head := w.candidates
+		if r.position > s.candidates[head-1].position {
+			return
+		}
+		w.candidates = s.candidates[head-1].next
+		free = head
+	} else {
+		s.candidates = append(s.candidates, candidate{})
+	}
+	before := &w.candidates
+	for *before != 0 && s.candidates[*before-1].position > r.position {
+		before = &s.candidates[*before-1].next
+	}
+	s.candidates[free-1] = candidate{r.position, r.EventTime, r.Amount, balance, s.keep(r.ID), *before}
+	*before = free
+}
+
+// velocity is the transaction that brought w to velocity_count, or nil.
+func (s *shard) velocity(w *window) *candidate {
+	if int64(w.transactions) < s.rules.VelocityCount {
+		return nil
+	}
+	return &s.candidates[w.candidates-1]
+}
+
+func customerHash(name []byte) uint64 { return xxhash.Sum64(name) }
+
+func (s *shard) customer(name []byte, hash uint64) uint32 {
+	i := s.customerSlots.first(hash)
+	for ; s.customerSlots.at[i] != 0; i = s.customerSlots.after(i) {
+		n := s.customerSlots.at[i] - 1
+		if c := &s.customers[n]; c.hash == hash && bytes.Equal(s.bytes(c.name), name) {
+			return n
+		}
+	}
+	s.customers = append(s.customers, customer{hash, s.keep(name)})
+	s.customerSlots.put(i, len(s.customers), func(n uint32) uint64 { return s.customers[n].hash })
+	return uint32(len(s.customers) - 1)
+}
+
+func windowHash(customer uint32, start bank.Micros) uint64 {
+	high, low := bits.Mul64(uint64(start)^0x9e3779b97f4a7c15, uint64(customer)<<1|0xd6e8feb800000001)
+	return high ^ low
+}
+
+func (s *shard) window(customer uint32, start bank.Micros) *window {
+	i := s.windowSlots.first(windowHash(customer, start))
+	for ; s.windowSlots.at[i] != 0; i = s.windowSlots.after(i) {
+		if w := &s.windows[s.windowSlots.at[i]-1]; w.customer == customer && w.start == start {
+			return w
+		}
+	}
+	s.windows = append(s.windows, window{start: start, customer: customer, balance: noBalance})
+	s.windowSlots.put(i, len(s.windows), func(n uint32) uint64 { return windowHash(s.windows[n].customer, s.windows[n].start) })
+	return &s.windows[len(s.windows)-1]
+}
+
+func partHash(customer uint32, location []byte) uint64 {
+	return xxhash.Sum64(location) ^ uint64(customer)*0x9e3779b97f4a7c15
+}
+
+func (s *shard) part(customer uint32, location []byte) *part {
+	i := s.partSlots.first(partHash(customer, location))
+	for ; s.partSlots.at[i] != 0; i = s.partSlots.after(i) {
+		if p := &s.parts[s.partSlots.at[i]-1]; p.customer == customer && bytes.Equal(s.bytes(p.location), location) {
+			return p
+		}
+	}
+	s.parts = append(s.parts, part{last: -1 << 63, balance: noBalance, customer: customer, location: s.keep(location)})
+	s.partSlots.put(i, len(s.parts), func(n uint32) uint64 { return partHash(s.parts[n].customer, s.bytes(s.parts[n].location)) })
+	return &s.parts[len(s.parts)-1]
+}
+
+func (s *shard) keep(b []byte) text {
+	t := text{uint32(len(s.text)), uint32(len(b))}
+	s.text = append(s.text, b...)
+	return t
+}
+
+func (s *shard) bytes(t text) []byte { return s.text[t.at : t.at+t.length] }
+
+// slots is an open-addressing index of the entries of a slice: at holds number + 1, 0 is free.
+type slots struct{ at []uint32 }
+
+func (x *slots) reset() {
+	if x.at == nil {
+		x.at = make([]uint32, 256)
+	}
+	clear(x.at)
+}
+
+func (x *slots) first(hash uint64) uint32 { return uint32(hash) & uint32(len(x.at)-1) }
+
+func (x *slots) after(i uint32) uint32 { return (i + 1) & uint32(len(x.at)-1) }
+
+// put enters the newest of n entries at the free place i. When the index becomes more than half full it grows, which
+// asks for the hash of every entry.
+func (x *slots) put(i uint32, n int, hash func(uint32) uint64) {
+	x.at[i] = uint32(n)
+	if 2*n <= len(x.at) {
+		return
+	}
+	x.at = make([]uint32, 2*len(x.at))
+	for entry := range uint32(n) {
+		i := x.first(hash(entry))
+		for x.at[i] != 0 {
+			i = x.after(i)
+		}
+		x.at[i] = entry + 1
+	}
+}
