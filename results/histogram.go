@@ -131,11 +131,7 @@ func adopt(decoded *hdr.Histogram) *Histogram {
 		return h
 	}
 	h.min, h.max = decoded.Min()*1000, decoded.Max()*1000
-	for _, b := range decoded.Distribution() {
-		if b.Count > 0 {
-			hi, lo := bits.Mul64(uint64(b.Count), uint64(b.From+b.To)*500)
-			h.addSum(hi, lo)
-		}
-	}
+	sum := decoded.Mean() * float64(decoded.TotalCount()) * 1000
+	h.sumHi, h.sumLo = uint64(sum/(1<<64)), uint64(math.Mod(sum, 1<<64))
 	return h
 }
