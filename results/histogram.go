@@ -122,9 +122,9 @@ func milliseconds(ns float64) *float64 {
 	return &v
 }
 
-// adopt makes a series of a decoded histogram of the same range; its minimum, maximum and mean are as exact as the
+// FromHDR makes a series of a histogram in microseconds with the same range, which it takes over; its minimum, maximum and mean are as exact as the
 // buckets.
-func adopt(decoded *hdr.Histogram) *Histogram {
+func FromHDR(decoded *hdr.Histogram) *Histogram {
 	h := &Histogram{h: decoded}
 	h.clear()
 	if decoded.TotalCount() == 0 {

@@ -118,7 +118,7 @@ func parseInterval(line string) (Interval, error) {
 	if decoded.LowestTrackableValue() != lowest/1000 || decoded.HighestTrackableValue() != highest/1000 || decoded.SignificantFigures() != digits {
 		return Interval{}, fmt.Errorf("histogram: its range is not that of lkbench, 1 µs to 1 h with %d digits", digits)
 	}
-	return Interval{tag, from, from + length, adopt(decoded)}, nil
+	return Interval{tag, from, from + length, FromHDR(decoded)}, nil
 }
 
 // logSeconds reads a time of the log. A year bounds it, so that sums cannot overflow.
