@@ -3,11 +3,13 @@ package scenarios
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 )
 
 // decoder puts the nodes of a file, and of --set, into a Scenario. It goes on after a problem, so that all are reported, and it
@@ -126,6 +128,9 @@ func (d *decoder) list(n ast.Node, v reflect.Value, field, at string) {
 	}
 }
 
+// exponent is a number that YAML 1.2 takes for one and the parser for a text.
+var exponent = regexp.MustCompile(`^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$`)
+
 func (d *decoder) float(n ast.Node, v reflect.Value, field, at string) {
 	switch n := n.(type) {
 	case *ast.FloatNode:
@@ -137,6 +142,10 @@ func (d *decoder) float(n ast.Node, v reflect.Value, field, at string) {
 			return
 		}
 	case *ast.StringNode:
+		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && n.Token.Type == token.StringType && exponent.MatchString(n.Value) {
+			v.SetFloat(f)
+			return
+		}
 		if strings.HasPrefix(field, "load[") && strings.HasSuffix(n.Value, "%") {
 			d.add(at, field, "is %s, but a share of the measured capacity is not available in this version, expected events per second, such as 5000", describe(n))
 			return

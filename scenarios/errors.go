@@ -18,11 +18,15 @@ func errorf(format string, args ...any) *Error {
 
 // didYouMean names the known name nearest to a wrong one, if one is near, and all that are known.
 func didYouMean(wrong string, known []string) string {
-	all := "expected " + oneOf(known)
+	return suggest(wrong, known) + "expected " + oneOf(known)
+}
+
+// suggest is a question that names the nearest known name, or empty.
+func suggest(wrong string, known []string) string {
 	if near, ok := nearest(wrong, known); ok {
-		return fmt.Sprintf("did you mean %s? %s", near, all)
+		return "did you mean " + near + "? "
 	}
-	return all
+	return ""
 }
 
 func oneOf(names []string) string {
@@ -32,15 +36,20 @@ func oneOf(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-// nearest finds the known name with the fewest edits from a wrong one, unless it takes so many that the likeness is chance.
+// nearest finds the known name with the fewest edits from a wrong one, of equal ones rather one of the same length, unless
+// it takes so many edits that the likeness is chance.
 func nearest(wrong string, known []string) (string, bool) {
 	if len(wrong) > 64 {
 		return "", false
 	}
-	best, least := "", len(wrong)/3+2
+	best, least := "", 2*(len(wrong)/3+1)+2
 	for _, name := range known {
-		if n := distance(strings.ToLower(wrong), name); n < least {
-			best, least = name, n
+		cost := 2 * distance(strings.ToLower(wrong), name)
+		if len(name) != len(wrong) {
+			cost++
+		}
+		if cost < least {
+			best, least = name, cost
 		}
 	}
 	return best, best != ""

@@ -15,19 +15,30 @@ type Metric struct {
 	Unit string // "ms", "count", "seconds" or "per second"
 }
 
+var (
+	series     = []string{"alert", "query", "freshness", "ack", "schedule_delay"}
+	statistics = []string{"p50", "p90", "p95", "p99", "p999", "max", "mean"}
+	others     = []Metric{
+		{"throughput", "per second"},
+		{"correctness.missing", "count"},
+		{"correctness.duplicate", "count"},
+		{"correctness.wrong", "count"},
+		{"correctness.unexpected", "count"},
+		{"correctness.wrong_answers", "count"},
+		{"correctness.wrong_answer_seconds", "seconds"},
+		{"restarts", "count"},
+	}
+)
+
 // Metrics lists every metric that an expectation can name.
 func Metrics() []Metric {
 	var all []Metric
-	for _, series := range []string{"alert", "query", "freshness", "ack", "schedule_delay"} {
-		for _, statistic := range []string{"p50", "p90", "p95", "p99", "p999", "max", "mean"} {
-			all = append(all, Metric{series + "." + statistic, "ms"})
+	for _, s := range series {
+		for _, statistic := range statistics {
+			all = append(all, Metric{s + "." + statistic, "ms"})
 		}
 	}
-	all = append(all, Metric{"throughput", "per second"})
-	for _, count := range []string{"missing", "duplicate", "wrong", "unexpected", "wrong_answers"} {
-		all = append(all, Metric{"correctness." + count, "count"})
-	}
-	return append(all, Metric{"correctness.wrong_answer_seconds", "seconds"}, Metric{"restarts", "count"})
+	return append(all, others...)
 }
 
 // operators are the ones of an Expect, each before its own beginning.
@@ -52,7 +63,8 @@ func parseExpect(text string) (Expect, error) {
 	metrics := Metrics()
 	i := slices.IndexFunc(metrics, func(m Metric) bool { return m.Name == name })
 	if i < 0 {
-		return Expect{}, fmt.Errorf("names the unknown metric %s, %s", shorten(strconv.Quote(name)), didYouMean(name, metricNames(metrics)))
+		return Expect{}, fmt.Errorf("names the unknown metric %s, %sexpected %s, each with .%s; %s",
+			shorten(strconv.Quote(name)), suggest(name, metricNames(metrics)), oneOf(series), oneOf(statistics), oneOf(metricNames(others)))
 	}
 	number, err := metrics[i].parse(value)
 	if err != nil {

@@ -42,8 +42,12 @@ func Load(nameOrPath string, sets ...string) (*Scenario, error) {
 func Parse(filename string, data []byte, sets ...string) (*Scenario, error) {
 	s := defaults()
 	d := &decoder{file: filename, where: map[string]string{}}
-	if root := d.parse(data); root != nil {
+	root := d.parse(data)
+	if root != nil {
 		d.value(root, reflect.ValueOf(&s).Elem(), "", filename)
+	}
+	if d.hasFailed("") { // there is nothing to go on with
+		return nil, &Error{Problems: d.problems}
 	}
 	for _, set := range sets {
 		d.set(&s, set)

@@ -31,10 +31,10 @@ type Scenario struct {
 
 // Events says where the events come from and how untidy they are.
 type Events struct {
-	Source     string   `yaml:"source"` // synthetic (default) or csv
-	File       string   `yaml:"file"`   // for csv, from the working directory; the flag --data sets it
-	Order      string   `yaml:"order"`  // for csv: event_time (default) or file
-	Speed      float64  `yaml:"speed"`  // event time runs this many times as fast as the wall clock; default 60
+	Source     string   `yaml:"source"`         // synthetic (default) or csv
+	File       string   `yaml:"file,omitempty"` // for csv, from the working directory; the flag --data sets it
+	Order      string   `yaml:"order"`          // for csv: event_time (default) or file
+	Speed      float64  `yaml:"speed"`          // event time runs this many times as fast as the wall clock; default 60
 	Customers  int      `yaml:"customers"`
 	Skew       float64  `yaml:"skew"`       // exponent of the Zipf law by which customers are drawn; 0 is uniform
 	HotKey     Share    `yaml:"hot_key"`    // share of events that belong to one customer, on top of the skew

@@ -137,16 +137,19 @@ func (d *decoder) rules(r Rules) {
 	between(d, "rules.relative_percent", r.RelativePercent, 0, 100_000)
 	between(d, "rules.velocity_count", r.VelocityCount, 1, 1_000_000_000)
 	between(d, "rules.frequent_count", r.FrequentCount, 0, 1_000_000_000)
-	for field, rupees := range map[string]float64{"rules.absolute_inr": r.AbsoluteINR, "rules.premium_inr": r.PremiumINR} {
-		between(d, field, rupees, 0, maxRupees)
-		d.check(hasPaise(rupees), field, "is %v, expected rupees with two decimals at most", rupees)
-	}
+	d.rupees("rules.absolute_inr", r.AbsoluteINR)
+	d.rupees("rules.premium_inr", r.PremiumINR)
 	between(d, "rules.window", r.Window, Duration(time.Second), maxEventTime)
 	d.check(time.Duration(r.Window)%time.Second == 0, "rules.window", "is %v, expected a whole number of seconds", r.Window)
 	between(d, "rules.watermark", r.Watermark, 0, maxEventTime)
 	between(d, "rules.dedup_horizon", r.DedupHorizon, 0, maxEventTime)
 	d.check(time.Duration(r.Watermark)%time.Microsecond == 0, "rules.watermark", "is %v, expected whole microseconds", r.Watermark)
 	d.check(time.Duration(r.DedupHorizon)%time.Microsecond == 0, "rules.dedup_horizon", "is %v, expected whole microseconds", r.DedupHorizon)
+}
+
+func (d *decoder) rupees(field string, rupees float64) {
+	between(d, field, rupees, 0, maxRupees)
+	d.check(hasPaise(rupees), field, "is %v, expected rupees with two decimals at most", rupees)
 }
 
 // check adds a problem of a field unless all is well, or the field is known to be wrong already.
@@ -164,15 +167,15 @@ func (d *decoder) choice(field, value string, known ...string) {
 	d.check(slices.Contains(known, value), field, "is %q, %s", value, didYouMean(value, known))
 }
 
-// hasFailed says whether a problem of the field, of a part of it or of what it is a part of was found already.
+// hasFailed says whether a problem of the field, of a part of it or of what it is a part of was found already. The empty
+// field stands for the whole file; only a problem with that itself counts.
 func (d *decoder) hasFailed(field string) bool {
-	return slices.ContainsFunc(d.failed, func(f string) bool { return contains(f, field) || contains(field, f) })
+	return slices.ContainsFunc(d.failed, func(f string) bool { return f == field || partOf(f, field) || partOf(field, f) })
 }
 
-// contains says whether a field is a part of another, or the same.
-func contains(whole, part string) bool {
+func partOf(part, whole string) bool {
 	rest, ok := strings.CutPrefix(part, whole)
-	return ok && (whole == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
+	return ok && whole != "" && rest != "" && (rest[0] == '.' || rest[0] == '[')
 }
 
 // place is where a field, or else the nearest thing that it would be a part of, was given.
