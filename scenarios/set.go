@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ func (d *decoder) set(s *Scenario, set string) {
 	at := setPrefix + set
 	key, text, ok := strings.Cut(set, "=")
 	if !ok || key == "" {
-		d.add(at, "--set", "is not an assignment, expected key=value, such as events.skew=0.5 or load.0.rate=100")
+		d.add(at, "", "is not an assignment, expected key=value, such as events.skew=0.5 or load.0.rate=100")
 		return
 	}
 	v, field := reflect.ValueOf(s).Elem(), ""
@@ -52,7 +53,7 @@ func (d *decoder) step(v reflect.Value, field, name, at string) (reflect.Value, 
 	case v.Kind() == reflect.Slice:
 		i, err := strconv.ParseUint(name, 10, 31)
 		if err != nil || int(i) >= v.Len() {
-			if !d.hasFailed(field) {
+			if !slices.Contains(d.failed, field) { // else the list itself is at fault
 				d.add(at, join(field, name), "is none of the %d items, expected their numbers, which begin with 0", v.Len())
 			}
 			return v, "", false

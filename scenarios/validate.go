@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -41,7 +42,7 @@ func (d *decoder) validate(s *Scenario) {
 	}
 	between(d, "warmup", s.Warmup, 0, maxLength)
 	d.load(s)
-	between(d, "lambda.batch_every", s.Lambda.BatchEvery, Duration(100*time.Millisecond), maxLength)
+	between(d, "lambda.batch_every", s.Lambda.BatchEvery, Duration(time.Millisecond), maxLength)
 	d.scaled = ""
 	between(d, "queries.rate", s.Queries.Rate, 0, 10_000)
 	between(d, "native.commit_interval", s.Native.CommitInterval, 0, Duration(time.Minute))
@@ -121,7 +122,7 @@ func (d *decoder) load(s *Scenario) {
 			d.check(false, field, "has no rate, expected rate, or from and to, in events per second")
 		}
 		if i == 0 {
-			d.check(s.Warmup <= 0 || from > 0, "warmup", "is at the first rate of the load, which is 0, expected a load that begins above 0, or warmup: 0s")
+			d.check(s.Warmup <= 0 || from > 0 || d.hasFailed(field), "warmup", "is at the first rate of the load, which is 0, expected a load that begins above 0, or warmup: 0s")
 			total += from * time.Duration(s.Warmup).Seconds()
 		}
 		area := (from + to) / 2 * time.Duration(step.For).Seconds()
@@ -160,7 +161,18 @@ func (d *decoder) check(ok bool, field, format string, args ...any) {
 }
 
 func between[T cmp.Ordered](d *decoder, field string, value, low, high T) {
-	d.check(value >= low && value <= high, field, "is %v%s, expected %v to %v", value, d.scaled, low, high)
+	d.check(value >= low && value <= high, field, "is %s%s, expected %s to %s", plain(value), d.scaled, plain(low), plain(high))
+}
+
+// plain writes a number as a person does: 1000000, not 1e+06.
+func plain(value any) string {
+	switch v := value.(type) {
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case Share:
+		return strconv.FormatFloat(float64(v), 'f', -1, 64)
+	}
+	return fmt.Sprint(value)
 }
 
 func (d *decoder) choice(field, value string, known ...string) {
