@@ -30,22 +30,31 @@ func processes() ([]entry, error) {
 	return table, nil
 }
 
-// lookup reads /proc/PID/stat: "PID (command) state parent … start …"; the command may contain anything.
 func lookup(pid int) (entry, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/stat"
 	stat, err := os.ReadFile(path)
 	if err != nil {
 		return entry{}, err
 	}
+	e, err := parseStat(pid, string(stat))
+	if err != nil {
+		return entry{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return e, nil
+}
+
+// parseStat reads a line of the form "PID (command) state parent … start …", where the command may contain anything.
+func parseStat(pid int, stat string) (entry, error) {
 	const state, parent, start = 0, 1, 19 // counted from the first field after the command
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) <= start {
-		return entry{}, fmt.Errorf("%s: expected at least %d fields after the command, got %d", path, start+1, len(fields))
+		return entry{}, fmt.Errorf("expected at least %d fields after the command, got %d", start+1, len(fields))
 	}
 	e := entry{Identity: Identity{PID: pid, Start: fields[start]}}
 	e.zombie = fields[state] == "Z" || fields[state] == "X"
+	var err error
 	if e.parent, err = strconv.Atoi(fields[parent]); err != nil {
-		return entry{}, fmt.Errorf("%s: parent %q is not a number", path, fields[parent])
+		return entry{}, fmt.Errorf("parent %q is not a number", fields[parent])
 	}
 	return e, nil
 }
