@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"lkbench/architectures"
+	"lkbench/internal/infra"
+	"lkbench/internal/runner"
+	"lkbench/report"
+	"lkbench/results"
+	"lkbench/scenarios"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	arch     []string
+	scenario string
+	engine   string
+	infra    string
+	seed     uint64
+	data     string
+	out      string
+	set      []string
+	keep     bool
+	quiet    bool
+	progress string
+}
+
+func runCommand() *cobra.Command {
+	var f runFlags
+	commanded := time.Now()
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run one scenario through one or more architectures, measured and verified",
+		Example: `  lkbench run --arch=lambda,kappa --scenario=spike
+  lkbench run --arch=kappa --scenario=steady --data bank_transactions.csv
+  lkbench run --arch=lambda --scenario=mine.yaml --set events.skew=0.5`,
+		Args: exactly(0, "flags only"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runAll(cmd, f, commanded) },
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.arch, "arch", []string{"lambda", "kappa"}, "architectures, run one after the other")
+	flags.StringVar(&f.scenario, "scenario", "spike", "a name of the catalogue (see 'lkbench scenarios') or a file")
+	flags.StringVar(&f.engine, "engine", "native", "what runs the architectures: native")
+	flags.StringVar(&f.infra, "infra", "auto", "where Kafka and PostgreSQL come from: embedded, or auto (which is embedded)")
+	flags.Uint64Var(&f.seed, "seed", 0, "seed of the event stream (default: the scenario's)")
+	flags.StringVar(&f.data, "data", "", "CSV file of real transactions to send instead of synthetic ones")
+	flags.StringVar(&f.out, "out", "lkbench-runs", "directory for the folders of runs")
+	flags.StringArrayVar(&f.set, "set", nil, "override a field of the scenario, as in --set load.0.rate=2000 (repeatable)")
+	flags.BoolVar(&f.keep, "keep", false, "after the verdict leave everything running until Ctrl-C (one architecture only)")
+	flags.BoolVar(&f.quiet, "quiet", false, "print the verdict of each run only")
+	flags.StringVar(&f.progress, "progress", "auto", "progress on standard error: auto, plain or none")
+	// Completion of a fixed list cannot fail to register: the flags stand above.
+	_ = cmd.RegisterFlagCompletionFunc("scenario", completeScenarios)
+	_ = cmd.RegisterFlagCompletionFunc("arch", cobra.FixedCompletions([]string{"lambda", "kappa"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// plan is what run is going to do, with everything the user could have got wrong already checked.
+type plan struct {
+	archs    []architectures.Architecture
+	scenario *scenarios.Scenario
+}
+
+func (f *runFlags) check(cmd *cobra.Command) (*plan, error) {
+	if f.engine != "native" {
+		return nil, usage("there is no engine %q in this version; known: native", f.engine)
+	}
+	if f.infra != "embedded" && f.infra != "auto" {
+		return nil, usage("there is no infra %q in this version; known: embedded, auto", f.infra)
+	}
+	if !slices.Contains([]string{"auto", "plain", "none"}, f.progress) {
+		return nil, usage("--progress is auto, plain or none, not %q", f.progress)
+	}
+	p := &plan{}
+	for _, name := range f.arch {
+		a, err := architecture(strings.TrimSpace(name))
+		if err != nil {
+			return nil, err
+		}
+		p.archs = append(p.archs, a)
+	}
+	if len(p.archs) == 0 {
+		return nil, usage("--arch names no architecture")
+	}
+	if f.keep && len(p.archs) != 1 {
+		return nil, usage("--keep leaves one run standing: name one architecture with --arch, not %d", len(p.archs))
+	}
+	sets := slices.Clone(f.set)
+	if cmd.Flags().Changed("seed") {
+		sets = append(sets, "seed="+strconv.FormatUint(f.seed, 10))
+	}
+	if f.data != "" {
+		sets = append(sets, "events.source=csv", "events.file="+strconv.Quote(f.data))
+	}
+	var err error
+	p.scenario, err = scenarios.Load(f.scenario, sets...)
+	return p, err
+}
+
+func runAll(cmd *cobra.Command, f runFlags, commanded time.Time) error {
+	plan, err := f.check(cmd)
+	if err != nil {
+		return err
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program's own file, to start components with: %w", err)
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal ends the run in order; the second ends the program at once, and the children with it.
+	context.AfterFunc(ctx, stop)
+
+	out, errw := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	note := func(format string, args ...any) {
+		if !f.quiet {
+			fmt.Fprintf(errw, format+"\n", args...)
+		}
+	}
+	if f.infra == "auto" {
+		note("infra: embedded (this version has no other)")
+	}
+	swept, err := infra.Sweep(ctx)
+	if err != nil {
+		note("sweeping what dead runs left: %v", err)
+	}
+	for _, s := range swept {
+		note("removed what a dead run left: %s", s)
+	}
+
+	mode := f.progress
+	if f.quiet {
+		mode = "none"
+	}
+	shown := newProgress(mode, errw, isTerminal(errw))
+	var runs []*report.Run
+	code := 0
+	for _, arch := range plan.archs {
+		outcome, err := runner.Run(ctx, runner.Config{
+			Scenario: plan.scenario, Architecture: arch, Engine: f.engine, Provider: infra.Embedded{},
+			Executable: executable, Out: f.out, Command: append([]string{"lkbench"}, os.Args[1:]...), Version: version(),
+			Commanded: commanded, Progress: shown.show, Write: writeReports, Keep: keeper(f.keep, out),
+		})
+		shown.done()
+		if err != nil {
+			return err
+		}
+		commanded = time.Now()
+		run, err := report.Load(outcome.Dir)
+		if err != nil {
+			return err
+		}
+		runs = append(runs, run)
+		if f.quiet {
+			fmt.Fprintf(out, "%s %s %s %s\n", arch.Name(), plan.scenario.Name, run.Record.Verdict.Status, outcome.Dir)
+		}
+		code = max(code, run.Record.Verdict.ExitCode())
+		if outcome.Interrupted {
+			code = exitInterrupted
+			break
+		}
+	}
+	if !f.quiet {
+		if err := show(out, runs); err != nil {
+			return err
+		}
+	}
+	if code != 0 {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// writeReports fills a run's folder with what can be drawn from its record.
+func writeReports(dir string, record *results.Record) error {
+	run, err := report.Open(dir, record)
+	if err != nil {
+		return err
+	}
+	return report.Write(dir, run)
+}
+
+// show prints the table of runs and where their reports are.
+func show(out io.Writer, runs []*report.Run) error {
+	width := 80
+	if file, ok := out.(*os.File); ok && isTerminal(out) {
+		if w, _, err := term.GetSize(int(file.Fd())); err == nil && w > 0 {
+			width = w
+		}
+	}
+	color := isTerminal(out) && os.Getenv("NO_COLOR") == ""
+	if err := report.Table(out, width, color, runs...); err != nil {
+		return err
+	}
+	for _, r := range runs {
+		fmt.Fprintf(out, "%s: %s/report.html\n", r.Record.Arch, r.Dir)
+	}
+	return nil
+}
+
+// keeper gives what the runner calls after the verdict with --keep: it prints the addresses and waits for the end.
+func keeper(keep bool, out io.Writer) func(context.Context, runner.Addresses) {
+	if !keep {
+		return nil
+	}
+	return func(ctx context.Context, a runner.Addresses) {
+		fmt.Fprintf(out, "Kafka:      %s   topics %s, %s\nPostgreSQL: psql '%s'\nLeft running until Ctrl-C.\n",
+			strings.Join(a.Kafka, ","), a.Topic, a.DeadLetters, a.Postgres)
+		<-ctx.Done()
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

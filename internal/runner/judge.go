@@ -1,0 +1,118 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"time"
+
+	"lkbench/internal/bank"
+	"lkbench/internal/oracle"
+	"lkbench/loadgen"
+	"lkbench/results"
+	"lkbench/scenarios"
+)
+
+// scenarioFile is the scenario as resolved, in the folder of a run.
+const scenarioFile = "scenario.yaml"
+
+// Verify judges a saved run again from its files alone and holds the outcome against the saved one. data is where a CSV
+// file of the run is now, if not where the record says. It fails if the folder is damaged, if what the events were made
+// from is not there, or if the outcome differs.
+func Verify(ctx context.Context, dir, data string) (*results.Record, error) {
+	if err := results.VerifyChecksums(dir); err != nil {
+		return nil, err
+	}
+	saved, err := results.ReadRecord(dir)
+	if err != nil {
+		return nil, err
+	}
+	if saved.Interrupted {
+		// Nothing was judged: there is only the record's own verdict to confirm.
+		return saved, sameVerdict(dir, saved, results.Decide(saved))
+	}
+	scenario, err := scenarios.Load(filepath.Join(dir, scenarioFile))
+	if err != nil {
+		return nil, err
+	}
+	if data != "" {
+		scenario.Events.File = data
+	}
+	schedule, err := loadgen.NewSchedule(scenario)
+	if err != nil {
+		return nil, err
+	}
+	source, err := loadgen.OpenSource(scenario, schedule)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("the file that fed the run is not there any more; name it with --data: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if now := dataOf(source, 0); now != nil && (saved.Data == nil || now.SHA256 != saved.Data.SHA256) {
+		return nil, fmt.Errorf("%s is not the file that fed the run %s: their SHA-256 differ", scenario.Events.File, dir)
+	}
+	again := *saved
+	if err := judge(dir, &again, scenario, schedule, source); err != nil {
+		return nil, err
+	}
+	if !reflect.DeepEqual(again.Correctness, saved.Correctness) || !reflect.DeepEqual(again.Freshness, saved.Freshness) {
+		return nil, fmt.Errorf("%s: judged again, its answers come out differently from what run.json says: %+v instead of %+v",
+			dir, again.Correctness, saved.Correctness)
+	}
+	return &again, sameVerdict(dir, saved, again.Verdict)
+}
+
+func sameVerdict(dir string, saved *results.Record, again results.Verdict) error {
+	if again.Status != saved.Verdict.Status || !slices.Equal(again.Reasons, saved.Verdict.Reasons) {
+		return fmt.Errorf("%s: judged again, the verdict is %s %q; run.json says %s %q",
+			dir, again.Status, again.Reasons, saved.Verdict.Status, saved.Verdict.Reasons)
+	}
+	return nil
+}
+
+// judge fills in what the oracle finds in the run's folder, the thresholds, and the verdict.
+func judge(dir string, record *results.Record, scenario *scenarios.Scenario, schedule *loadgen.Schedule, source loadgen.Source) error {
+	j, err := oracle.Judge(dir, oracle.JudgeConfig{Rules: rulesOf(scenario.Rules), Source: source, Schedule: schedule})
+	if err != nil {
+		return err
+	}
+	record.Correctness = j.Correctness
+	record.Freshness = j.Freshness.Summary()
+	record.Thresholds = []results.Threshold{}
+	for _, e := range scenario.Expect {
+		t := results.Evaluate(e.Metric, e.Op, e.Value, record)
+		t.Expression = e.Text
+		record.Thresholds = append(record.Thresholds, t)
+	}
+	record.Verdict = results.Decide(record)
+	return nil
+}
+
+// dataOf describes the file behind a source, after so many events were sent; nil if there is none.
+func dataOf(source loadgen.Source, sent int64) *results.Data {
+	csv, ok := source.(*loadgen.CSV)
+	if !ok {
+		return nil
+	}
+	data := csv.Data(uint64(sent))
+	return &data
+}
+
+// rulesOf turns the rules of a scenario, written in rupees, into those of the workload.
+func rulesOf(r scenarios.Rules) bank.Rules {
+	return bank.Rules{
+		RelativePercent: int64(r.RelativePercent),
+		AbsolutePaise:   bank.Paise(r.AbsolutePaise()),
+		VelocityCount:   int64(r.VelocityCount),
+		Window:          time.Duration(r.Window),
+		Watermark:       time.Duration(r.Watermark),
+		DedupHorizon:    time.Duration(r.DedupHorizon),
+		PremiumPaise:    bank.Paise(r.PremiumPaise()),
+		FrequentCount:   int64(r.FrequentCount),
+	}
+}
