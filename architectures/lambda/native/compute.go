@@ -22,7 +22,17 @@ type aggregate struct {
 	readers []*reader
 	covered tally // rows below the cut
 	known   tally // of them, below the last cut
+
+	rangePages   int64 // how many pages one statement reads
+	pendingBytes int   // when a reader's rows for a shard are added
 }
+
+// A range is small enough that the readers end together and stay near each other in the log, and large enough that
+// statements cost nothing. What is pending for all shards fits the processor's cache.
+const (
+	defaultRangePages   = 2048
+	defaultPendingBytes = 1 << 15
+)
 
 // tally is how many rows there were and what they were, whatever their order.
 type tally struct {
@@ -43,7 +53,10 @@ func (t *tally) merge(o tally) {
 func newAggregate(rules bank.Rules) *aggregate {
 	// A reader keeps a processor busy, and so does the server's process that feeds it; more of them than processors
 	// hide each other's waiting, but every one has buffers of its own.
-	a := &aggregate{rules: rules, readers: make([]*reader, max(2, min(runtime.GOMAXPROCS(0), 8)))}
+	a := &aggregate{
+		rules: rules, readers: make([]*reader, max(2, min(runtime.GOMAXPROCS(0), 8))),
+		rangePages: defaultRangePages, pendingBytes: defaultPendingBytes,
+	}
 	for i := range a.shards {
 		a.shards[i].rules = rules
 	}
@@ -64,9 +77,6 @@ type reader struct {
 	// Alerts of the rules that look at one transaction, in the order read, apart for rows below the last cut and above.
 	anomalies, freshAnomalies chunks
 }
-
-// pendingBytes is when a shard's pending rows are added.
-const pendingBytes = 1 << 15
 
 func (r *reader) reset(cut, last []int64) {
 	r.cut, r.last = cut, last
@@ -104,7 +114,7 @@ func (r *reader) add(tuple []byte) error {
 	shard := customerHash(r.row.Customer) >> (64 - 8)
 	pending := binary.BigEndian.AppendUint32(r.pending[shard], uint32(len(tuple)))
 	r.pending[shard] = append(pending, tuple...)
-	if len(r.pending[shard]) >= pendingBytes {
+	if len(r.pending[shard]) >= r.aggregate.pendingBytes {
 		return r.flush(int(shard))
 	}
 	return nil
@@ -129,10 +139,6 @@ func (r *reader) flush(n int) error {
 	return nil
 }
 
-// rangePages is how many pages of raw_transactions are read by one statement: small enough that the readers end
-// together and stay near each other in the log, large enough that statements cost nothing.
-const rangePages = 2048
-
 // read counts every row of raw_transactions below cut, in parallel, as the exported snapshot shows the table. last is
 // the cut of the published generation. pages is the size of the table; the last range is open, so rows on later pages
 // are not lost.
@@ -140,7 +146,7 @@ func (a *aggregate) read(ctx context.Context, postgres, snapshot string, pages i
 	for i := range a.shards {
 		a.shards[i].reset()
 	}
-	ranges := max(1, (pages+rangePages-1)/rangePages)
+	ranges := max(1, (pages+a.rangePages-1)/a.rangePages)
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for _, r := range a.readers {
@@ -148,11 +154,11 @@ func (a *aggregate) read(ctx context.Context, postgres, snapshot string, pages i
 		group.Go(func() error {
 			return r.read(ctx, postgres, snapshot, func() (from, to int64, ok bool) {
 				n := next.Add(1) - 1
-				to = (n + 1) * rangePages
+				to = (n + 1) * a.rangePages
 				if n == ranges-1 {
 					to = -1
 				}
-				return n * rangePages, to, n < ranges
+				return n * a.rangePages, to, n < ranges
 			})
 		})
 	}
