@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"lkbench/internal/bank"
@@ -60,11 +60,36 @@ func Verify(ctx context.Context, dir, data string) (*results.Record, error) {
 	if err := judge(dir, &again, scenario, schedule, source); err != nil {
 		return nil, err
 	}
-	if !reflect.DeepEqual(again.Correctness, saved.Correctness) || !reflect.DeepEqual(again.Freshness, saved.Freshness) {
-		return nil, fmt.Errorf("%s: judged again, its answers come out differently from what run.json says: %+v instead of %+v",
-			dir, again.Correctness, saved.Correctness)
+	// As they are written: what JSON does not tell apart, such as a list that is empty or absent, is no difference.
+	now, err := results.EncodeRecord(&again)
+	if err != nil {
+		return nil, err
 	}
-	return &again, sameVerdict(dir, saved, again.Verdict)
+	before, err := results.EncodeRecord(saved)
+	if err != nil {
+		return nil, err
+	}
+	if err := sameVerdict(dir, saved, again.Verdict); err != nil {
+		return nil, err
+	}
+	if line := firstDifference(before, now); line != "" {
+		return nil, fmt.Errorf("%s: judged again, run.json would differ in %s", dir, line)
+	}
+	return &again, nil
+}
+
+// firstDifference gives the first line in which two texts differ, as "old instead of new"; "" if they are the same.
+func firstDifference(before, now []byte) string {
+	old, found := strings.Split(string(before), "\n"), strings.Split(string(now), "\n")
+	for i := range max(len(old), len(found)) {
+		if i >= len(old) || i >= len(found) {
+			return "its length"
+		}
+		if old[i] != found[i] {
+			return fmt.Sprintf("%q instead of %q", strings.TrimSpace(found[i]), strings.TrimSpace(old[i]))
+		}
+	}
+	return ""
 }
 
 func sameVerdict(dir string, saved *results.Record, again results.Verdict) error {
