@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -101,18 +102,43 @@ func TestProgramThatEndsLeavesNoOrphan(t *testing.T) {
 	}
 }
 
+// Two things end the program of a killed guard; each must do it without the other.
 func TestKilledGuardTakesItsProgramAlong(t *testing.T) {
-	p, _ := startShell(t, stubborn, Guarding{End: syscall.SIGKILL})
-	all := below(t, p)
-	if err := p.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	<-p.Done()
-	// The program's own orphans are out of reach then; PostgreSQL's end by themselves.
-	gone(t, p.program)
-	for _, id := range all {
-		_ = kill(id, syscall.SIGKILL)
-	}
+	t.Run("by its parent", func(t *testing.T) {
+		p, _ := startShell(t, stubborn, Guarding{End: syscall.SIGTERM}) // which it ignores
+		all := below(t, p)
+		if err := p.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-p.Done()
+		gone(t, all...)
+	})
+	t.Run("by the kernel", func(t *testing.T) {
+		if runtime.GOOS != "linux" {
+			t.Skip("only Linux has a parent-death signal")
+		}
+		guarding := Guarding{End: syscall.SIGKILL}
+		if os.Geteuid() == 0 {
+			guarding.Owner = &Owner{UID: 65534, GID: 65534} // a change of the user must not clear the signal
+		}
+		guard, err := Start(Spec{Name: "guard", Executable: os.Args[0], Report: true, // without what StartGuarded adds
+			Args: guardArgs(Spec{Executable: "/bin/sleep", Args: []string{"1000"}}, guarding)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, err := strconv.Atoi(report(t, guard))
+		if err != nil {
+			t.Fatal(err)
+		}
+		program, err := Identify(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := guard.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		gone(t, program)
+	})
 }
 
 func TestGuardChangesTheUser(t *testing.T) {
