@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -64,7 +65,9 @@ func Parse(filename string, data []byte, sets ...string) (*Scenario, error) {
 
 // Marshal writes the scenario as YAML that Parse reads back identically.
 func (s *Scenario) Marshal() ([]byte, error) {
-	return yaml.Marshal(s)
+	// Texts are always quoted: left to itself the library writes some that it then does not read, such as "? a".
+	quoted := func(text string) ([]byte, error) { return []byte(strconv.Quote(text)), nil }
+	return yaml.MarshalWithOptions(s, yaml.CustomMarshaler(quoted))
 }
 
 // parse returns the root of the one document in data, or nil after adding a problem.

@@ -191,7 +191,9 @@ var refused = []struct {
 		"--set queries.rate=-1: queries.rate: is -1, expected 0 to 10000",
 	}},
 	{name: "a set that clashes with the file", text: step, sets: []string{"load.0.to=5"}, want: []string{
-		"x.yaml:1: load[0]: has a rate and a ramp, expected either rate, or from and to"}},
+		"--set load.0.to=5: load[0]: has a rate and a ramp, expected either rate, or from and to"}},
+	{name: "a set that is too much", text: step + "events: {malformed: 0.5}", sets: []string{"events.late={share: 0.25, by: 1s}", "events.duplicates=0.5"}, want: []string{
+		"--set events.duplicates=0.5: events: has shares of duplicates, malformed, late and disorder with the sum 1.25, expected 1 at most, because they exclude each other"}},
 	{name: "several at once", text: "name: 5\nevents: {skwe: 1}\nload:\n- {for: 5s, rate: -1}\n", sets: []string{"partitions=0"}, want: []string{
 		"x.yaml:1: name: is 5, expected a text",
 		"x.yaml:2: events.skwe: is an unknown field, did you mean skew? expected " + evNames,

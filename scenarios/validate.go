@@ -97,6 +97,7 @@ func (d *decoder) events(e Events) {
 	d.check(e.Late.Share <= 0 || e.Late.By != 0, "events.late", "has a share without by, expected how far event time is moved back, such as by: 10m")
 
 	sum := e.Disorder.Share + e.Late.Share + e.Duplicates + e.Malformed
+	d.blame("events", "disorder.share", "late.share", "duplicates", "malformed")
 	d.check(sum <= 1, "events", "has shares of duplicates, malformed, late and disorder with the sum %v, expected 1 at most, because they exclude each other", sum)
 }
 
@@ -110,6 +111,7 @@ func (d *decoder) load(s *Scenario) {
 		from, to := step.Rate, step.Rate
 		switch ramp := given("from") || given("to"); {
 		case ramp && given("rate"):
+			d.blame(field, "rate", "from", "to")
 			d.check(false, field, "has a rate and a ramp, expected either rate, or from and to")
 		case ramp:
 			from, to = step.From, step.To
@@ -199,6 +201,15 @@ func (d *decoder) place(field string) string {
 		field = field[:max(0, strings.LastIndexAny(field, ".["))]
 		if field == "" {
 			return d.file
+		}
+	}
+}
+
+// blame moves the place of a field to the --set that gave one of its parts, if there is one: what the file says was consistent.
+func (d *decoder) blame(field string, parts ...string) {
+	for _, part := range parts {
+		if at := d.where[field+"."+part]; strings.HasPrefix(at, setPrefix) {
+			d.where[field] = at
 		}
 	}
 }
