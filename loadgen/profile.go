@@ -21,8 +21,9 @@ var (
 	amountAtoms = []atom{{50, 0.02924}, {100, 0.03260}, {200, 0.02968}, {500, 0.02769}, {1000, 0.02212}}
 
 	balanceQuantiles = []quantile{
-		{0.002, 0.2}, {0.01, 3.35}, {0.05, 70.15}, {0.1, 700}, {0.15, 1750}, {0.25, 4721.76}, {0.5, 16792.18}, {0.75, 57657.36},
-		{0.9, 200000}, {0.95, 414522.23}, {0.99, 1586508.61}, {0.999, 8000000}, {0.9999, 30000000}, {1, 115035495.10},
+		{0.002, 0.2}, {0.01, 3.35}, {0.05, 70.15}, {0.07, 320}, {0.1, 960}, {0.15, 2200}, {0.25, 4721.76}, {0.5, 16792.18},
+		{0.75, 57657.36}, {0.9, 190000}, {0.95, 414522.23}, {0.97, 650000}, {0.98, 920000}, {0.99, 1586508.61}, {0.999, 6000000},
+		{0.9999, 20000000}, {1, 115035495.10},
 	}
 
 	ageQuantiles = []quantile{{0, 16}, {0.05, 22}, {0.5, 29}, {0.95, 49}, {1, 85}}
@@ -30,7 +31,7 @@ var (
 
 const (
 	integerShare    = 0.88      // of amounts, atoms and zeros included
-	logCorrelation  = 0.26      // of the logarithms of amount and balance
+	copula          = 0.275     // correlation of the deviates of amount and balance; that of their logarithms is then 0.26
 	unknownDOBShare = 0.05468   // customers whose birthday is given as 1800-01-01
 	missingDOB      = 0.00324   // of customers
 	missingGender   = 0.00105   // of customers

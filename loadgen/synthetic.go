@@ -81,7 +81,7 @@ func NewSynthetic(s *scenarios.Scenario, schedule *Schedule) (*Synthetic, error)
 		birthdays: newBirthdays(), limits: limits,
 	}
 	syn.places, syn.placeNames = newPlaces()
-	syn.rAmount, syn.restAmount = mixture(logCorrelation)
+	syn.rAmount, syn.restAmount = mixture(copula)
 	syn.rBalance, syn.restBalance = mixture(math.Sqrt(betweenBalances))
 	if e.Skew > 0 {
 		syn.popular = newAlias(powerLaw(1, e.Customers, e.Skew))
