@@ -1,8 +1,10 @@
 package observe
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // withConn runs do on a plain connection of its own.
@@ -45,6 +48,9 @@ func (f *Follower) connect(ctx context.Context, lookUp bool) (time.Time, error) 
 		return time.Time{}, err
 	}
 	cfg.RuntimeParams["replication"] = "database"
+	cfg.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		return pgproto3.NewFrontend(bufio.NewReaderSize(&gatherReader{r: r, f: f}, gatherBuffer), w)
+	}
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return time.Time{}, err

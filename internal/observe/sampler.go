@@ -53,7 +53,6 @@ type Sampler struct {
 
 	mu      sync.Mutex
 	samples []Sample
-	cost    time.Duration
 	missed  error
 }
 
@@ -98,9 +97,7 @@ func nextSecond(since time.Duration) time.Duration {
 func (s *Sampler) take(ctx context.Context, origin time.Time, second int) {
 	sample := Sample{Second: second, At: s.cfg.Now().Sub(origin)}
 	sample.Offered, sample.Sent, sample.Acked = s.cfg.Offered(), s.cfg.Sent(), s.cfg.Acked()
-	begin := time.Now()
 	cpu, rss, err := s.measure()
-	cost := time.Since(begin)
 	sample.CPU, sample.RSS = cpu, rss
 
 	limited, cancel := context.WithTimeout(ctx, s.cfg.ProcessedTimeout)
@@ -112,7 +109,6 @@ func (s *Sampler) take(ctx context.Context, origin time.Time, second int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.samples = append(s.samples, sample)
-	s.cost = max(s.cost, cost)
 	if err != nil {
 		s.missed = err
 	}

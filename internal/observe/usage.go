@@ -71,24 +71,39 @@ func (g *groupUsage) update(roots []int32, now table, children map[int32][]int32
 	return total, pids
 }
 
-// uninherited is the CPU, as last seen, of members that have ended since, less what their living parents have inherited.
+// uninherited is the CPU, as last seen, of members that have ended since, less what their nearest living ancestors have
+// inherited. (A parent that has ended too may have passed it on.)
 func (g *groupUsage) uninherited(alive map[processID]process) (lost time.Duration) {
-	inherited := make(map[processID]time.Duration) // by parent: what should have come to it
+	expected := make(map[processID]time.Duration) // by heir
 	for id, p := range g.members {
 		if _, ok := alive[id]; ok {
 			continue
 		}
-		parent, ok := g.member(p.parent)
-		if _, lives := alive[parent]; ok && lives {
-			inherited[parent] += p.own + p.reaped
+		if heir, ok := g.heir(p, alive); ok {
+			expected[heir] += p.own + p.reaped
 		} else {
 			lost += p.own + p.reaped
 		}
 	}
-	for parent, expected := range inherited {
-		lost += max(0, expected-(alive[parent].reaped-g.members[parent].reaped))
+	for heir, cpu := range expected {
+		lost += max(0, cpu-(alive[heir].reaped-g.members[heir].reaped))
 	}
 	return lost
+}
+
+// heir is the nearest ancestor of a member that still lives.
+func (g *groupUsage) heir(p process, alive map[processID]process) (processID, bool) {
+	for range g.members { // no chain of parents is longer
+		parent, ok := g.member(p.parent)
+		if !ok {
+			break
+		}
+		if _, ok := alive[parent]; ok {
+			return parent, true
+		}
+		p = g.members[parent]
+	}
+	return processID{}, false
 }
 
 // member finds the member that had a number when last seen.
