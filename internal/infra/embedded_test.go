@@ -1,0 +1,301 @@
+package infra
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	gopsutilnet "github.com/shirou/gopsutil/v4/net"
+	"github.com/shirou/gopsutil/v4/process"
+
+	"lkbench/internal/proc"
+)
+
+func query(t *testing.T, url, statement string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var value string
+	if err := conn.QueryRow(t.Context(), statement).Scan(&value); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return value
+}
+
+func TestTwoInstances(t *testing.T) {
+	first, _ := startInstance(t)
+	second, _ := startInstance(t)
+	for _, i := range []*Instance{first, second} {
+		if err := CreateTopics(t.Context(), i.Kafka, 4, "transactions", "dead_letters"); err != nil {
+			t.Error(err)
+		}
+		if err := CreateTopics(t.Context(), i.Kafka, 4, "transactions"); err == nil || !strings.Contains(err.Error(), "transactions") {
+			t.Errorf("creating a topic again: got %v, want an error that names it", err)
+		}
+		query(t, i.Postgres, "SELECT count(*)::text FROM pg_class")
+	}
+	addresses := map[string]bool{}
+	for _, s := range []*Server{first.Broker, first.Database, second.Broker, second.Database} {
+		addresses[s.Address] = true
+	}
+	if len(addresses) != 4 {
+		t.Errorf("four servers share addresses: %v", addresses)
+	}
+	if first.Postgres == second.Postgres {
+		t.Error("both databases have the same connection string")
+	}
+}
+
+func TestSettingsAreDurable(t *testing.T) {
+	i, _ := startInstance(t)
+	want := map[string]string{
+		"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "wal_level": "logical", "shared_buffers": "512MB",
+		"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "server_encoding": "UTF8",
+	}
+	check := func(settings map[string]string) {
+		t.Helper()
+		for name, value := range want {
+			if got, ok := settings[name]; !ok || got != value {
+				t.Errorf("setting %s is %q, want %q", name, got, value)
+			}
+		}
+	}
+	check(i.PostgresSettings)
+	if i.PostgresSettings["data_directory_filesystem"] == "" || i.PostgresSettings["server_version"] == "" {
+		t.Errorf("the file system or the version is missing: %v", i.PostgresSettings)
+	}
+	if i.KafkaSettings["message.max.bytes"] != "1048588" || i.KafkaSettings["default.replication.factor"] != "1" {
+		t.Errorf("the broker's settings are %v", i.KafkaSettings)
+	}
+	if got := query(t, i.Postgres, "SELECT datcollate || ' ' || current_database() FROM pg_database WHERE datname = current_database()"); got != "C lkbench" {
+		t.Errorf("collation and database are %q, want C and lkbench", got)
+	}
+	if err := i.Database.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Database.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := readDatabaseSettings(t.Context(), &Database{Server: i.Database, URL: i.Postgres})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(again)
+}
+
+// tree gives a server's processes.
+func tree(t *testing.T, s *Server) []int32 {
+	t.Helper()
+	ids, err := proc.Descendants(s.PID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := []int32{int32(s.PID())}
+	for _, id := range ids {
+		pids = append(pids, int32(id.PID))
+	}
+	return pids
+}
+
+func TestListensOnLoopbackOnly(t *testing.T) {
+	i, _ := startInstance(t)
+	for _, s := range []*Server{i.Broker, i.Database} {
+		listening := 0
+		for _, pid := range tree(t, s) {
+			connections, err := gopsutilnet.ConnectionsPidWithContext(t.Context(), "inet", pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range connections {
+				if c.Status != "LISTEN" {
+					continue
+				}
+				listening++
+				if !net.ParseIP(c.Laddr.IP).IsLoopback() {
+					t.Errorf("the %s listens on %s", s.Role, c.Laddr.IP)
+				}
+			}
+		}
+		if listening == 0 {
+			t.Errorf("found no listening socket of the %s", s.Role)
+		}
+	}
+}
+
+func TestPasswordStaysSecret(t *testing.T) {
+	i, w := startInstance(t)
+	u, err := url.Parse(i.Postgres)
+	if err != nil {
+		t.Fatal("the connection string cannot be parsed")
+	}
+	password, _ := u.User.Password()
+	if len(password) < 20 {
+		t.Fatalf("the password has %d characters, want at least 20", len(password))
+	}
+	u.User = url.UserPassword(u.User.Username(), "wrong")
+	if conn, err := pgx.Connect(t.Context(), u.String()); err == nil {
+		conn.Close(t.Context())
+		t.Error("the server accepts a wrong password")
+	}
+	all, err := process.ProcessesWithContext(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if line, err := p.CmdlineWithContext(t.Context()); err == nil && strings.Contains(line, password) {
+			t.Errorf("the password stands in the command line of process %d", p.Pid)
+		}
+	}
+	files := 0
+	err = filepath.WalkDir(w.Dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || filepath.Base(filepath.Dir(path)) == "pg_wal" {
+			return nil // the log of changes holds it only as a hash, and is large
+		}
+		files++
+		content, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(content, []byte(password)) {
+			t.Errorf("the password stands in %s", path)
+		}
+		return nil
+	})
+	if err != nil || files < 100 {
+		t.Errorf("looked at %d files, %v", files, err)
+	}
+}
+
+func TestStopLeavesNothing(t *testing.T) {
+	before := len(below(t))
+	i, w := startInstance(t)
+	all := below(t)
+	if len(all) < before+4 { // broker, guard, postmaster and its workers
+		t.Errorf("%d processes run, want at least %d", len(all), before+4)
+	}
+	if err := i.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range all {
+		if id.Alive() {
+			t.Errorf("after Stop lives: %s", command(id.PID))
+		}
+	}
+	for _, s := range []*Server{i.Broker, i.Database} {
+		if conn, err := net.Dial("tcp", s.Address); err == nil {
+			conn.Close()
+			t.Errorf("the %s still answers on %s", s.Role, s.Address)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(w.Dir); !os.IsNotExist(err) {
+		t.Errorf("the workspace is still there: %v", err)
+	}
+}
+
+func TestStopAndRestartInOrder(t *testing.T) {
+	i, _ := startInstance(t)
+	if err := i.Database.Restart(t.Context()); err == nil || !strings.Contains(err.Error(), "still runs") {
+		t.Errorf("restarting a running server: got %v", err)
+	}
+	for _, s := range []*Server{i.Broker, i.Database} {
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	query(t, i.Postgres, "SELECT 'still there'")
+}
+
+func TestStartThatFailsLeavesNothing(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(t *testing.T, o *Options)
+		want    string
+	}{
+		{"no programs", func(t *testing.T, _ *Options) { t.Setenv(installedBinaries, "/no/such/directory") },
+			"LKBENCH_POSTGRES_BIN=/no/such/directory: "},
+		{"database does not start", func(t *testing.T, o *Options) {
+			cache := ownCache(t)
+			damaged := filepath.Join(cache, "postgres-"+string(postgresVersion))
+			copyCache(t, damaged)
+			if err := os.WriteFile(filepath.Join(damaged, templateDir, "PG_VERSION"), []byte("9\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			w, err := NewWorkspace(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { w.Close() })
+			o.Workspace = w
+		}, "FATAL"},
+		{"program without the verbs", func(_ *testing.T, o *Options) { o.Executable = "/bin/cat" }, "start the "},
+		{"cancelled", func(t *testing.T, o *Options) {
+			o.Note = nil
+		}, "cancel"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			needPostgres(t)
+			options := Options{Workspace: newWorkspace(t), Executable: os.Args[0]}
+			test.prepare(t, &options)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if test.want == "cancel" {
+				cancel()
+			}
+			i, err := Embedded{}.Start(ctx, options)
+			if err == nil {
+				_ = i.Stop(context.Background())
+				t.Fatal("it started")
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want an error with %q", err, test.want)
+			}
+			for _, id := range below(t) {
+				if id.Alive() {
+					t.Errorf("after the error lives: %s", command(id.PID))
+				}
+			}
+		})
+	}
+}
+
+// copyCache replaces a link into the shared cache by a copy.
+func copyCache(t *testing.T, dir string) {
+	t.Helper()
+	shared, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := databaseOwner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(shared, "install"), filepath.Join(dir, "install")); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyFile(filepath.Join(shared, templatePassword), filepath.Join(dir, templatePassword)); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyTree(filepath.Join(shared, templateDir), filepath.Join(dir, templateDir), owner); err != nil {
+		t.Fatal(err)
+	}
+}
