@@ -2,14 +2,8 @@ package bank
 
 import "time"
 
-// The first and the last instant a record may carry: years 1 to 9999, in UTC.
-const (
-	minTime Micros = -62_135_596_800_000_000
-	maxTime Micros = 253_402_300_799_999_999
-)
-
 // AppendTime appends m in RFC 3339 in UTC: 2016-08-01T00:00:00Z, with a fraction only if there is one. It is meant for
-// the years 1 to 9999; what it writes for another is not accepted by Decode.
+// the years 1 to 9999; what it writes for another is refused by Decode.
 func AppendTime(dst []byte, m Micros) []byte {
 	return m.Time().AppendFormat(dst, time.RFC3339Nano)
 }
@@ -27,6 +21,9 @@ func parseTime(s []byte) (m Micros, defect string) {
 	if year|month|day|hour|minute|second < 0 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
 		hour > 23 || minute > 59 || second > 59 {
 		return 0, wrong
+	}
+	if year == 0 {
+		return 0, "is outside the years 1 to 9999"
 	}
 	m = Micros(((epochDay(year, month, day)*24+hour)*60+minute)*60+second) * 1_000_000
 
@@ -54,9 +51,6 @@ func parseTime(s []byte) (m Micros, defect string) {
 		m -= offset
 	} else if len(rest) != 1 || rest[0] != 'Z' {
 		return 0, wrong
-	}
-	if m < minTime || m > maxTime {
-		return 0, "is outside the years 1 to 9999"
 	}
 	return m, ""
 }
