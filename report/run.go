@@ -77,5 +77,24 @@ func measuredFrom(r *results.Record) time.Duration {
 
 // Write makes report.html and plots/*.png in a run's folder.
 func Write(dir string, run *Run) error {
+	if err := os.MkdirAll(filepath.Join(dir, "plots"), 0o755); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		make func(run *Run) ([]byte, error)
+	}{
+		{"report.html", HTML},
+		{filepath.Join("plots", "latency.png"), LatencyPNG},
+		{filepath.Join("plots", "timeline.png"), TimelinePNG},
+	} {
+		content, err := f.make(run)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, f.name), content, 0o644); err != nil {
+			return err
+		}
+	}
 	return nil
 }
