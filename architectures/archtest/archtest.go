@@ -1,0 +1,122 @@
+// Package archtest is the conformance suite that every implementation of architectures.Architecture passes: its
+// components run as processes of their own and are killed, doubled and cut off from Kafka and PostgreSQL while a stream
+// with every oddity passes through, and in the end the oracle must find every answer right. A test package uses it so:
+//
+//	func TestMain(m *testing.M)        { archtest.Main(m, New()) }
+//	func TestConformance(t *testing.T) { archtest.Test(t, New()) }
+package archtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"lkbench/architectures"
+	"lkbench/internal/infra"
+	"lkbench/internal/proc"
+)
+
+// componentVerb is the hidden verb under which a test binary runs one component.
+const componentVerb = "__component"
+
+// Main is the body of TestMain: the test binary is also the program whose hidden verbs run the components of archs, the
+// broker and the guard of PostgreSQL.
+func Main(m *testing.M, archs ...architectures.Architecture) {
+	if len(os.Args) < 2 {
+		os.Exit(m.Run())
+	}
+	var err error
+	switch os.Args[1] {
+	case proc.GuardVerb:
+		os.Exit(proc.Guard(os.Args[2:], os.Stdin))
+	case infra.BrokerVerb:
+		err = infra.Broker(context.Background(), os.Stdin, os.Stdout)
+	case componentVerb:
+		err = component(archs, os.Args[2], os.Args[3])
+	default:
+		os.Exit(m.Run())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// component runs one component until its life line closes.
+func component(archs []architectures.Architecture, arch, name string) error {
+	ctx, input, err := proc.Lifeline(context.Background(), os.Stdin)
+	if err != nil {
+		return err
+	}
+	var env architectures.Environment
+	if err := json.Unmarshal(input, &env); err != nil {
+		return fmt.Errorf("the environment on standard input: %w", err)
+	}
+	for _, a := range archs {
+		for _, c := range a.Components() {
+			if a.Name() == arch && c.Name == name {
+				return c.Run(ctx, env)
+			}
+		}
+	}
+	return fmt.Errorf("no component %s of %s was given to archtest.Main", name, arch)
+}
+
+// seeds is how many random plans of kills an implementation must survive.
+const seeds = 20
+
+// Test runs the suite.
+func Test(t *testing.T, arch architectures.Architecture) {
+	w := newWorld(t)
+	run := func(name string, c conditions) {
+		t.Run(name, func(t *testing.T) {
+			if err := w.trial(t, arch, c); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	run("undisturbed", conditions{})
+	run("crash of PostgreSQL", conditions{disturb: (*trial).crashDatabase})
+	run("restart of PostgreSQL", conditions{disturb: (*trial).restartDatabase})
+	run("crash of Kafka", conditions{disturb: (*trial).crashBroker})
+	run("backlog", conditions{backlog: true, disturb: (*trial).kills, sets: []string{"load.0.rate=30000", "load.0.for=600ms", "events.speed=3000"}})
+	for _, c := range arch.Components() {
+		run("two copies of "+c.Name, conditions{disturb: func(tr *trial) error { return tr.doubles(c) }})
+	}
+	run("short horizon", conditions{disturb: (*trial).kills, sets: []string{"rules.dedup_horizon=2m", "rules.window=1m"}})
+	run("horizon within a window", conditions{disturb: (*trial).kills, sets: []string{"rules.dedup_horizon=20s"}})
+	t.Run("kills", func(t *testing.T) {
+		for seed := range uint64(seeds) {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				if err := w.trial(t, arch, conditions{seed: seed, disturb: (*trial).kills}); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	})
+}
+
+// Catches fails the test unless the suite's random kills show that the architecture is broken. It is how the suite
+// proves itself.
+func Catches(t *testing.T, broken architectures.Architecture) {
+	w := newWorld(t)
+	if err := w.trial(t, broken, conditions{}); err != nil {
+		t.Fatalf("the broken architecture does not even work undisturbed: %v", err)
+	}
+	for seed := range uint64(seeds) {
+		err := w.trial(t, broken, conditions{seed: seed, disturb: (*trial).kills})
+		if errors.As(err, new(incorrect)) {
+			t.Logf("caught with seed %d: %v", seed, err)
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatalf("%s is broken, but %d seeds of random kills have not shown it", broken.Name(), seeds)
+}

@@ -1,0 +1,145 @@
+package archtest
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"lkbench/architectures"
+	"lkbench/internal/proc"
+)
+
+// sleep waits, or says that the trial is over.
+func (tr *trial) sleep(d time.Duration) error {
+	select {
+	case <-tr.ctx.Done():
+		return tr.ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// kills ends every component once or twice with SIGKILL, at random moments.
+func (tr *trial) kills() error {
+	type kill struct {
+		at   time.Duration
+		name string
+	}
+	var plan []kill
+	for _, c := range tr.arch.Components() {
+		for range 1 + tr.random.IntN(2) {
+			plan = append(plan, kill{time.Duration(tr.random.Int64N(int64(tr.length))), c.Name})
+		}
+	}
+	slices.SortFunc(plan, func(a, b kill) int { return int(a.at - b.at) })
+	began := time.Now()
+	for _, k := range plan {
+		if err := tr.sleep(time.Until(began.Add(k.at))); err != nil {
+			return err
+		}
+		if err := tr.keeper.current(k.name).Kill(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// doubles runs two copies of a component at once: first one that has stood still while another took its place, then
+// one that is taken over from while it works. A component that reads the topic must notice and end by itself.
+func (tr *trial) doubles(c architectures.Component) error {
+	if err := tr.sleep(tr.length / 5); err != nil {
+		return err
+	}
+	old := tr.keeper.current(c.Name)
+	if err := old.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	next, err := tr.keeper.start(c.Name)
+	if err != nil {
+		return err
+	}
+	tr.keeper.keep(c.Name, next)
+	if err := tr.sleep(tr.length / 4); err != nil {
+		return err
+	}
+	if err := old.Signal(syscall.SIGCONT); err != nil {
+		return err
+	}
+	if err := tr.replaced(c, old); err != nil {
+		return err
+	}
+	last, err := tr.keeper.start(c.Name)
+	if err != nil {
+		return err
+	}
+	tr.keeper.keep(c.Name, last)
+	return tr.replaced(c, next)
+}
+
+// replaced waits until a process that was taken over from has ended by itself and said why.
+func (tr *trial) replaced(c architectures.Component, p *proc.Process) error {
+	if !c.Consumes {
+		return nil // two copies may both work on; what they do must be right
+	}
+	select {
+	case <-p.Done():
+	case <-tr.ctx.Done():
+		return fmt.Errorf("a process of %s that was replaced still runs", c.Name)
+	}
+	log, err := os.ReadFile(tr.keeper.log(c.Name))
+	if err != nil {
+		return err
+	}
+	if p.Err() == nil || !strings.Contains(string(log), "replaced") {
+		return fmt.Errorf("a process of %s that was replaced ended without saying so: %v", c.Name, p.Err())
+	}
+	return nil
+}
+
+// down is how long a server stays down.
+const down = 200 * time.Millisecond
+
+func (tr *trial) crashDatabase() error {
+	database := tr.world.instance.Database
+	if err := tr.sleep(tr.length / 3); err != nil {
+		return err
+	}
+	if err := database.Kill(tr.ctx); err != nil {
+		return err
+	}
+	if err := tr.sleep(down); err != nil {
+		return err
+	}
+	return database.Restart(tr.ctx)
+}
+
+func (tr *trial) restartDatabase() error {
+	database := tr.world.instance.Database
+	if err := tr.sleep(tr.length / 3); err != nil {
+		return err
+	}
+	if err := database.Stop(tr.ctx); err != nil {
+		return err
+	}
+	if err := tr.sleep(down); err != nil {
+		return err
+	}
+	return database.Restart(tr.ctx)
+}
+
+func (tr *trial) crashBroker() error {
+	broker := tr.world.instance.Broker
+	if err := tr.sleep(tr.length / 3); err != nil {
+		return err
+	}
+	if err := broker.Kill(tr.ctx); err != nil {
+		return err
+	}
+	if err := tr.sleep(down); err != nil {
+		return err
+	}
+	return broker.Restart(tr.ctx)
+}

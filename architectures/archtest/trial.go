@@ -1,0 +1,321 @@
+package archtest
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"lkbench/architectures"
+	"lkbench/internal/bank"
+	"lkbench/internal/infra"
+	"lkbench/internal/observe"
+	"lkbench/internal/oracle"
+	"lkbench/loadgen"
+	"lkbench/results"
+	"lkbench/scenarios"
+)
+
+//go:embed stream.yaml
+var stream []byte
+
+const (
+	partitions = 4
+	// drainWithin bounds how long an architecture may take to finish after the load and the last disturbance.
+	drainWithin = 60 * time.Second
+	// maxInFlight is far more than a trial sends: a broker that is down must not hold the load up.
+	maxInFlight = 64 << 20
+)
+
+// conditions are what makes one trial different from another.
+type conditions struct {
+	seed    uint64
+	sets    []string              // overrides of stream.yaml
+	backlog bool                  // the load is over before the components start
+	disturb func(tr *trial) error // runs beside the load, or beside catching up with it
+}
+
+// incorrect is the oracle's judgement of a trial whose answers are not all right.
+type incorrect struct {
+	arch        string
+	correctness results.Correctness
+	logs        string
+}
+
+func (i incorrect) Error() string {
+	text, err := json.MarshalIndent(i.correctness, "", "  ")
+	if err != nil {
+		text = []byte(err.Error())
+	}
+	return fmt.Sprintf("%s gives wrong answers: %s%s", i.arch, text, i.logs)
+}
+
+// trial is one stream through one fresh deployment.
+type trial struct {
+	ctx      context.Context
+	world    *world
+	arch     architectures.Architecture
+	env      architectures.Environment
+	dir      string // the evidence and the logs
+	schedule *loadgen.Schedule
+	source   loadgen.Source
+	system   architectures.System
+	keeper   *supervisor
+	random   *rand.Rand
+	length   time.Duration // of the load, or of what stands for it
+}
+
+// trial deploys arch afresh, sends the stream through it under the given conditions and has the oracle judge. The error
+// is an incorrect, or says what went wrong with the trial itself.
+func (w *world) trial(t *testing.T, arch architectures.Architecture, c conditions) (err error) {
+	scenario, err := scenarios.Parse("stream.yaml", stream, append([]string{fmt.Sprint("seed=", c.seed)}, c.sets...)...)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*drainWithin)
+	defer cancel()
+	tr := &trial{ctx: ctx, world: w, arch: arch, dir: t.TempDir(), random: rand.New(rand.NewPCG(c.seed, 0))}
+	if err := tr.prepare(t, scenario); err != nil {
+		return err
+	}
+	defer tr.system.Close()
+	stopped := false
+	stop := func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		return tr.keeper.stop()
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+
+	if !c.backlog {
+		if err := tr.launch(); err != nil {
+			return err
+		}
+	}
+	if err := tr.drive(c); err != nil {
+		return fmt.Errorf("%w%s", err, tr.keeper.tails(arch.Components()))
+	}
+	// At rest: nothing may change between the looks at topic, tables and progress.
+	if err := stop(); err != nil {
+		return err
+	}
+	return tr.judge()
+}
+
+// prepare makes topics, database and tables.
+func (tr *trial) prepare(t *testing.T, s *scenarios.Scenario) (err error) {
+	if tr.schedule, err = loadgen.NewSchedule(s); err != nil {
+		return err
+	}
+	tr.length = tr.schedule.End()
+	if tr.source, err = loadgen.NewSynthetic(s, tr.schedule); err != nil {
+		return err
+	}
+	name := fmt.Sprint("trial", tr.world.trials.Add(1))
+	tr.env = architectures.Environment{
+		Kafka: tr.world.instance.Kafka, Topic: name, DeadLetters: name + ".dead-letters", Partitions: partitions,
+		Rules:    rulesOf(s.Rules),
+		Settings: architectures.Settings{CommitInterval: time.Duration(s.Native.CommitInterval), BatchEvery: time.Duration(s.Lambda.BatchEvery)},
+	}
+	if tr.env.Postgres, err = tr.world.database(t, name); err != nil {
+		return err
+	}
+	if err := infra.CreateTopics(tr.ctx, tr.env.Kafka, partitions, tr.env.Topic, tr.env.DeadLetters); err != nil {
+		return err
+	}
+	if tr.keeper, err = newSupervisor(tr.world.executable, tr.arch, tr.env, tr.dir); err != nil {
+		return err
+	}
+	tr.system, err = tr.arch.Deploy(tr.ctx, tr.env)
+	return err
+}
+
+func rulesOf(r scenarios.Rules) bank.Rules {
+	return bank.Rules{
+		RelativePercent: int64(r.RelativePercent), AbsolutePaise: bank.Paise(r.AbsolutePaise()), VelocityCount: int64(r.VelocityCount),
+		Window: time.Duration(r.Window), Watermark: time.Duration(r.Watermark), DedupHorizon: time.Duration(r.DedupHorizon),
+		PremiumPaise: bank.Paise(r.PremiumPaise()), FrequentCount: int64(r.FrequentCount),
+	}
+}
+
+// launch starts the components and waits until those that read the topic have taken their places.
+func (tr *trial) launch() error {
+	consumers := 0
+	for _, c := range tr.arch.Components() {
+		p, err := tr.keeper.start(c.Name)
+		if err != nil {
+			return err
+		}
+		tr.keeper.keep(c.Name, p)
+		if c.Consumes {
+			consumers++
+		}
+	}
+	return tr.await("the components are ready", func(p architectures.Progress) bool {
+		return len(p.Positions) == consumers*partitions
+	})
+}
+
+// await waits until the architecture's progress is as wanted.
+func (tr *trial) await(what string, wanted func(architectures.Progress) bool) error {
+	deadline := time.Now().Add(drainWithin)
+	for {
+		p, err := tr.system.Progress(tr.ctx)
+		if err == nil && wanted(p) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("waited %v until %s; progress is %+v (%v)", drainWithin, what, p, err)
+		}
+		select {
+		case <-tr.ctx.Done():
+			return context.Cause(tr.ctx)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// drive sends the load, asks the views, disturbs, and waits until everything is processed.
+func (tr *trial) drive(c conditions) (err error) {
+	ledger, err := loadgen.NewLedgerWriter(filepath.Join(tr.dir, "ledger"), tr.schedule.Len())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ledger.Close()) }()
+	sender, err := loadgen.NewKafkaSender(tr.env.Kafka, tr.env.Topic)
+	if err != nil {
+		return err
+	}
+	defer sender.Close() // before the ledger: it gives every record its outcome
+	origin := time.Now()
+	generator, err := loadgen.NewGenerator(loadgen.Config{
+		Schedule: tr.schedule, Source: tr.source, Sender: sender, Clock: loadgen.NewClock(origin), Ledger: ledger,
+		MaxInFlight: maxInFlight,
+	})
+	if err != nil {
+		return err
+	}
+	if c.backlog {
+		if err := generator.Run(tr.ctx); err != nil {
+			return err
+		}
+		if err := tr.launch(); err != nil {
+			return err
+		}
+	}
+	asking, cease := context.WithCancel(tr.ctx)
+	asked := make(chan error, 1)
+	go func() { asked <- tr.ask(asking, generator, origin) }()
+	defer func() {
+		cease()
+		err = errors.Join(err, <-asked)
+	}()
+
+	var beside errgroup.Group
+	if !c.backlog {
+		beside.Go(func() error { return generator.Run(tr.ctx) })
+	}
+	if c.disturb != nil {
+		beside.Go(func() error { return c.disturb(tr) })
+	}
+	if err := beside.Wait(); err != nil {
+		return err
+	}
+	return tr.drain()
+}
+
+// drain waits until all that is in the topic was processed.
+func (tr *trial) drain() error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(tr.env.Kafka...))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ends, err := kadm.NewClient(client).ListEndOffsets(tr.ctx, tr.env.Topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("ask for the end of the topic: %w", err)
+	}
+	return tr.await("everything was processed", func(p architectures.Progress) bool {
+		for _, position := range p.Positions {
+			if end, ok := ends.Lookup(tr.env.Topic, position.Partition); !ok || position.Next < end.Offset {
+				return false
+			}
+		}
+		return len(p.Positions) > 0
+	})
+}
+
+// ask sends probe queries about customers of recent events until ctx ends. Queries may fail while PostgreSQL is down.
+func (tr *trial) ask(ctx context.Context, generator *loadgen.Generator, origin time.Time) error {
+	if err := os.MkdirAll(filepath.Join(tr.dir, "evidence"), 0o755); err != nil {
+		return err
+	}
+	out, err := os.Create(filepath.Join(tr.dir, "evidence", "probes.jsonl"))
+	if err != nil {
+		return err
+	}
+	prober, err := observe.NewProber(ctx, observe.ProberConfig{
+		Postgres: tr.env.Postgres, Rate: 100, For: time.Hour, InFlight: 2, Timeout: 5 * time.Second, Out: out,
+		Pick: func(i uint64) (string, bank.Micros) { return tr.pick(i, uint64(generator.Progress().Sent)) },
+	})
+	if err != nil {
+		return errors.Join(err, out.Close())
+	}
+	return errors.Join(prober.Run(ctx, origin), out.Close())
+}
+
+// pick chooses a customer of one of the last events sent.
+func (tr *trial) pick(i, sent uint64) (string, bank.Micros) {
+	for n := max(sent, 1) - 1 - min(i%97, max(sent, 1)-1); ; n-- {
+		var t bank.Transaction
+		if bank.Decode(tr.source.Event(n, nil).Value, &t) == nil {
+			return string(t.Customer), tr.env.Rules.WindowStart(t.EventTime)
+		}
+		if n == 0 {
+			return "nobody", 0
+		}
+	}
+}
+
+// judge has the oracle look at what is left when everything has come to rest.
+func (tr *trial) judge() error {
+	progress, err := tr.system.Progress(tr.ctx)
+	if err != nil {
+		return err
+	}
+	if err := oracle.Collect(tr.ctx, oracle.CollectConfig{
+		Kafka: tr.env.Kafka, Topic: tr.env.Topic, DeadLetters: tr.env.DeadLetters, Postgres: tr.env.Postgres,
+		Dir: tr.dir, Source: tr.source, Events: tr.schedule.Len(), Progress: progress,
+	}); err != nil {
+		return err
+	}
+	judgement, err := oracle.Judge(tr.dir, oracle.JudgeConfig{Rules: tr.env.Rules, Source: tr.source, Schedule: tr.schedule})
+	if err != nil {
+		return err
+	}
+	c := judgement.Correctness
+	switch {
+	case c.BrokerLost+c.BrokerCorrupt+c.ForeignRecords > 0:
+		return fmt.Errorf("the broker lost or changed records: the trial says nothing: %+v", c)
+	case c.Expected == 0 || c.MalformedSent == 0 || c.LateExpected == 0 || c.Answers == 0:
+		return fmt.Errorf("the stream has not tried everything: %+v", c)
+	case c.Missing+c.Duplicate+c.Wrong+c.Unexpected+c.WrongAnswers > 0, c.LateCounted != c.LateExpected:
+		return incorrect{tr.arch.Name(), c, tr.keeper.tails(tr.arch.Components())}
+	}
+	return nil
+}
