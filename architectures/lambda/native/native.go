@@ -25,8 +25,8 @@ func (lambda) Name() string { return "lambda" }
 
 func (lambda) Components() []architectures.Component {
 	return []architectures.Component{
-		{Name: "ingest", Run: runIngest},
-		{Name: "speed", Run: runSpeed},
+		{Name: "ingest", Consumes: true, Run: runIngest},
+		{Name: "speed", Consumes: true, Run: runSpeed},
 		{Name: "batch", Run: runBatch},
 	}
 }
