@@ -89,13 +89,13 @@ type Gap struct {
 	Alerts     int64 // found in the tables afterwards
 }
 
-var publicationName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,40}$`)
+var publicationName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,35}$`)
 
 // Follow connects, creates the publication and a slot, and from then on misses nothing; Run reads it. Close must be
 // called in any case.
 func Follow(ctx context.Context, cfg FollowerConfig) (*Follower, error) {
 	if !publicationName.MatchString(cfg.Publication) {
-		return nil, fmt.Errorf("publication %q: expected lower-case letters, digits and _, at most 41", cfg.Publication)
+		return nil, fmt.Errorf("publication %q: expected lower-case letters, digits and _, at most 36", cfg.Publication)
 	}
 	if len(cfg.Rules) == 0 || len(cfg.Rules) > 8 || len(cfg.Tables) == 0 {
 		return nil, fmt.Errorf("follower of %d tables and %d rules: expected at least one table and one to eight rules", len(cfg.Tables), len(cfg.Rules))

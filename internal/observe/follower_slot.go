@@ -3,9 +3,9 @@ package observe
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -67,9 +67,8 @@ func (f *Follower) connect(ctx context.Context, lookUp bool) (time.Time, error) 
 }
 
 func (f *Follower) stream(ctx context.Context, conn *pgconn.PgConn, lookUp bool) (time.Time, error) {
-	// A server that has not noticed the loss yet still keeps the old slot, so every slot has a name of its own.
-	f.slots++
-	name := fmt.Sprintf("%s_%d_%d", f.cfg.Publication, os.Getpid(), f.slots)
+	// Slots are named in the whole server, and it keeps an old one until it has noticed that its connection is lost.
+	name := f.cfg.Publication + "_" + strings.ToLower(rand.Text())
 	slot, err := pglogrepl.CreateReplicationSlot(ctx, conn, name, "pgoutput",
 		pglogrepl.CreateReplicationSlotOptions{Temporary: true, Mode: pglogrepl.LogicalReplication, SnapshotAction: "EXPORT_SNAPSHOT"})
 	if err != nil {
