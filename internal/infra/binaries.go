@@ -108,7 +108,7 @@ func fromLibrary(ctx context.Context, cache string, note func(string)) (binaries
 	if err != nil {
 		return binaries{}, fmt.Errorf("prepare PostgreSQL %s: %w", postgresVersion, err)
 	}
-	if b.version, _, err = versionOf(ctx, b.bin); err != nil {
+	if b.version, _, err = programVersion(ctx, filepath.Join(b.bin, "postgres")); err != nil {
 		return binaries{}, fmt.Errorf("%w; remove %s to have it fetched again", err, b.cache)
 	}
 	return b, nil
@@ -185,18 +185,27 @@ func repositoryURL() string {
 
 var versionPattern = regexp.MustCompile(`\(PostgreSQL\) (\d+\S*)`)
 
-// versionOf asks the programs for their version: in short and in full.
+// versionOf asks the programs for their version: in short and, of the server, in full.
 func versionOf(ctx context.Context, bin string) (version, full string, err error) {
-	for _, program := range []string{"initdb", "postgres"} {
-		out, err := exec.CommandContext(ctx, filepath.Join(bin, program), "--version").CombinedOutput()
-		if err != nil {
-			return "", "", fmt.Errorf("ask %s for its version: %w %s", filepath.Join(bin, program), err, out)
-		}
-		match := versionPattern.FindStringSubmatch(string(out))
-		if match == nil {
-			return "", "", fmt.Errorf("%s --version: expected the version of PostgreSQL, got %q", filepath.Join(bin, program), out)
-		}
-		version, full = match[1], string(out)
+	initdb, _, err := programVersion(ctx, filepath.Join(bin, "initdb"))
+	if err != nil {
+		return "", "", err
 	}
-	return version, full, nil
+	version, full, err = programVersion(ctx, filepath.Join(bin, "postgres"))
+	if err == nil && initdb != version {
+		err = fmt.Errorf("initdb is of version %s and postgres of %s", initdb, version)
+	}
+	return version, full, err
+}
+
+func programVersion(ctx context.Context, path string) (version, full string, err error) {
+	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
+	if err != nil {
+		return "", "", fmt.Errorf("ask %s for its version: %w %s", path, err, out)
+	}
+	match := versionPattern.FindStringSubmatch(string(out))
+	if match == nil {
+		return "", "", fmt.Errorf("%s --version: expected the version of PostgreSQL, got %q", path, out)
+	}
+	return match[1], string(out), nil
 }

@@ -26,6 +26,7 @@ type harnessReport struct {
 }
 
 func TestMain(m *testing.M) {
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // for the children: the race detector else waits a second at every exit
 	verb := ""
 	if len(os.Args) > 1 {
 		verb = os.Args[1]

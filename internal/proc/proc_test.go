@@ -29,6 +29,7 @@ const stubborn = `trap '' TERM INT QUIT; sleep 1000 & setsid sleep 1000 & setsid
 const stubbornProcesses = 5
 
 func TestMain(m *testing.M) {
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // for the children: the race detector else waits a second at every exit
 	verb := ""
 	if len(os.Args) > 1 {
 		verb = os.Args[1]

@@ -1,0 +1,175 @@
+package infra
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lkbench/internal/proc"
+)
+
+func TestNothingOutlivesAKilledHarness(t *testing.T) {
+	ownCache(t)
+	alive := newWorkspace(t)
+	harness := exec.Command(os.Args[0], harnessVerb)
+	harness.Stderr = os.Stderr
+	out, err := harness.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := harness.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		_ = harness.Wait()
+		t.Fatalf("the harness did not start: %v", err)
+	}
+	var report harnessReport
+	if err := json.Unmarshal(line, &report); err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Processes) < 4 { // broker, guard, postmaster, its workers
+		t.Errorf("the harness has %d processes below it, want at least 4", len(report.Processes))
+	}
+	if swept, err := Sweep(t.Context()); err != nil || len(swept) != 0 {
+		t.Errorf("a sweep beside two live runs removed %v, %v", swept, err)
+	}
+	if err := harness.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.Now()
+	_ = harness.Wait()
+	gone(t, report.Processes)
+	t.Logf("all gone %v after SIGKILL of the harness", time.Since(killed).Round(time.Millisecond))
+
+	swept, err := Sweep(t.Context())
+	if err != nil || !slices.Equal(swept, []string{report.Dir}) {
+		t.Errorf("the sweep removed %v, %v; want %s", swept, err, report.Dir)
+	}
+	if _, err := os.Stat(report.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory of the dead run is still there: %v", err)
+	}
+	if _, err := os.Stat(alive.Dir); err != nil {
+		t.Errorf("the directory of the live run: %v", err)
+	}
+}
+
+// A server whose guard and harness are both killed while it cannot act is what a sweep is for.
+func TestSweepEndsStraysAndOnlyThem(t *testing.T) {
+	emptyCache(t)
+	sleeper := func() *proc.Process {
+		p, err := proc.Start(proc.Spec{Name: "sleep", Executable: "/bin/sleep", Args: []string{"1000"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = p.Kill(); <-p.Done() })
+		return p
+	}
+	stray, stranger := sleeper(), sleeper()
+	w, err := NewWorkspace(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Track(stray); err != nil {
+		t.Fatal(err)
+	}
+	// The id of a process of the dead run is somebody else's by now.
+	reused, err := json.Marshal(proc.Identity{PID: stranger.PID(), Start: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.log.WriteString(string(reused) + "\n{\"pid\": 1, \"st"); err != nil { // and it died while it wrote a line
+		t.Fatal(err)
+	}
+	w.log.Close()
+	w.owner.Close() // what the death of the process does
+	swept, err := Sweep(t.Context())
+	if err != nil || !slices.Equal(swept, []string{w.Dir}) {
+		t.Errorf("the sweep removed %v, %v; want %s", swept, err, w.Dir)
+	}
+	<-stray.Done()
+	if err := stray.Err(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("the stray ended with %v, want killed", err)
+	}
+	if id := stranger.Processes()[0]; !id.Alive() {
+		t.Error("the sweep killed a process that is none of the dead run's")
+	}
+	if swept, err := Sweep(t.Context()); err != nil || len(swept) != 0 {
+		t.Errorf("the second sweep removed %v, %v", swept, err)
+	}
+}
+
+func TestSweepOfAHalfMadeWorkspace(t *testing.T) {
+	cache := emptyCache(t)
+	if err := os.MkdirAll(filepath.Join(cache, "runs", "half-made"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	swept, err := Sweep(t.Context())
+	if err != nil || len(swept) != 1 {
+		t.Errorf("the sweep removed %v, %v; want the one directory", swept, err)
+	}
+}
+
+func TestSharedMemoryOfAKilledServerIsReleased(t *testing.T) {
+	i, w := startInstance(t)
+	pidFile, err := os.ReadFile(filepath.Join(i.Database.DataDir, "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := strconv.Atoi(strings.Fields(strings.Split(string(pidFile), "\n")[6])[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	exists := func() bool {
+		var segment unix.SysvShmDesc
+		_, err := unix.SysvShmCtl(id, unix.IPC_STAT, &segment)
+		return err == nil
+	}
+	releaseSharedMemory(i.Database.DataDir)
+	if !exists() {
+		t.Fatal("the segment of the running server is gone")
+	}
+	if err := i.Database.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !exists() {
+		t.Fatal("the killed server left no segment: the test tests nothing")
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if exists() {
+		t.Error("the segment of the killed server is still there")
+	}
+}
+
+func TestLockWaitsAndCanBeGivenUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	held, err := lockFile(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	if _, err := lockFile(ctx, path); err == nil || !strings.Contains(err.Error(), "enough") || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
+	}
+	time.AfterFunc(30*time.Millisecond, func() { held.Close() })
+	again, err := lockFile(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
