@@ -68,8 +68,8 @@ func (f *Follower) connect(ctx context.Context, lookUp bool) (time.Time, error) 
 
 func (f *Follower) stream(ctx context.Context, conn *pgconn.PgConn, lookUp bool) (time.Time, error) {
 	// Slots are named in the whole server, and it keeps an old one until it has noticed that its connection is lost.
-	name := f.cfg.Publication + "_" + strings.ToLower(rand.Text())
-	slot, err := pglogrepl.CreateReplicationSlot(ctx, conn, name, "pgoutput",
+	slotName := f.cfg.Publication + "_" + strings.ToLower(rand.Text())
+	slot, err := pglogrepl.CreateReplicationSlot(ctx, conn, slotName, "pgoutput",
 		pglogrepl.CreateReplicationSlotOptions{Temporary: true, Mode: pglogrepl.LogicalReplication, SnapshotAction: "EXPORT_SNAPSHOT"})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("create replication slot: %w", err)
@@ -85,7 +85,7 @@ func (f *Follower) stream(ctx context.Context, conn *pgconn.PgConn, lookUp bool)
 		return time.Time{}, fmt.Errorf("consistent point of the slot: %w", err)
 	}
 	f.relations = f.relations[:0]
-	err = pglogrepl.StartReplication(ctx, conn, name, start, pglogrepl.StartReplicationOptions{
+	err = pglogrepl.StartReplication(ctx, conn, slotName, start, pglogrepl.StartReplicationOptions{
 		PluginArgs: []string{"proto_version '1'", fmt.Sprintf("publication_names '%s'", f.cfg.Publication)},
 	})
 	if err != nil {

@@ -229,7 +229,8 @@ func (f *Follower) wake() {
 	}
 }
 
-// Close ends following and drops the publication; the slot ends with its connection. What was recorded stays readable.
+// Close ends following, drops the publication and waits until the server has dropped its slots, which keep the database from
+// being dropped. What was recorded stays readable.
 func (f *Follower) Close(ctx context.Context) error {
 	f.cancel()
 	f.wake()
@@ -238,11 +239,20 @@ func (f *Follower) Close(ctx context.Context) error {
 	}
 	f.disconnect()
 	err := f.withConn(ctx, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "drop publication if exists "+f.cfg.Publication)
-		return err
+		if _, err := conn.Exec(ctx, "drop publication if exists "+f.cfg.Publication); err != nil {
+			return err
+		}
+		for left := true; left; {
+			const query = `select exists (select from pg_replication_slots where database = current_database()
+				and starts_with(slot_name, $1)), pg_sleep(0.005)::text`
+			if err := conn.QueryRow(ctx, query, f.cfg.Publication+"_").Scan(&left, nil); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("drop publication %s: %w", f.cfg.Publication, err)
+		return fmt.Errorf("drop publication %s and its slots: %w", f.cfg.Publication, err)
 	}
 	return nil
 }
