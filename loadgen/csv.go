@@ -41,21 +41,25 @@ type CSV struct {
 // OpenCSV reads the scenario's file into memory. It must have a header with the columns of the public dataset, in any order; a
 // name counts without case, blanks and punctuation, and further columns are ignored.
 func OpenCSV(s *scenarios.Scenario, schedule *Schedule) (*CSV, error) {
-	path, order := s.Events.File, s.Events.Order
-	if order == "" {
-		order = orderEventTime
-	}
-	if order != orderEventTime && order != orderFile {
-		return nil, fmt.Errorf("events.order is %q, expected %s or %s", order, orderEventTime, orderFile)
-	}
-	file, err := os.Open(path)
+	file, err := os.Open(s.Events.File)
 	if err != nil {
 		return nil, fmt.Errorf("open the data of events.file: %w", err)
 	}
 	defer file.Close()
 	table, err := readTable(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", s.Events.File, err)
+	}
+	return newCSV(s, schedule, table)
+}
+
+func newCSV(s *scenarios.Scenario, schedule *Schedule, table *table) (*CSV, error) {
+	order := s.Events.Order
+	if order == "" {
+		order = orderEventTime
+	}
+	if order != orderEventTime && order != orderFile {
+		return nil, fmt.Errorf("events.order is %q, expected %s or %s", order, orderEventTime, orderFile)
 	}
 	rowsOnly := *s
 	rowsOnly.Events.Boundary = 0 // the rows stay what they are
@@ -63,7 +67,7 @@ func OpenCSV(s *scenarios.Scenario, schedule *Schedule) (*CSV, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CSV{turns: turns, path: path, order: order, table: table, rows: uint64(len(table.rows))}
+	c := &CSV{turns: turns, path: s.Events.File, order: order, table: table, rows: uint64(len(table.rows))}
 	if order == orderEventTime {
 		c.sequence = sequence(table.rows)
 	} else {

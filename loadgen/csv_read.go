@@ -62,7 +62,7 @@ var columnNames = [columnCount][]string{
 // readTable reads a whole file. Rows that cannot be read are part of the table; an error means that nothing of it can be used.
 func readTable(r io.Reader) (*table, error) {
 	hash := sha256.New()
-	buffered := bufio.NewReaderSize(io.TeeReader(r, hash), 1<<20)
+	buffered := bufio.NewReaderSize(io.TeeReader(r, hash), 64<<10)
 	if mark, _ := buffered.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
 		_, _ = buffered.Discard(len(mark)) // just peeked at
 	}

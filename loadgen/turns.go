@@ -60,10 +60,10 @@ func newTurns(s *scenarios.Scenario, schedule *Schedule, base bank.Micros) (turn
 // at says what turn n holds.
 func (t *turns) at(n uint64) turn {
 	this, repeats := t.plain(n)
-	if !repeats {
+	if !repeats || n == 0 {
 		return this
 	}
-	distance := 1 + this.draw.below(farthestDuplicate)
+	distance := 1 + this.draw.below(min(n, farthestDuplicate))
 	// The next earlier one if that one is itself malformed or a repetition. Where there is none near, an ordinary event.
 	for range 100 {
 		if distance > n {
