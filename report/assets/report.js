@@ -16,7 +16,7 @@
 
   function axis(label, more) {
     return Object.assign({
-      label: label, labelSize: 22, labelFont: "12px system-ui, sans-serif", font: "12px system-ui, sans-serif",
+      label: label, labelSize: 20, labelGap: 0, size: 34, gap: 4, labelFont: "12px system-ui, sans-serif", font: "12px system-ui, sans-serif",
       stroke: () => css("soft"), grid: { stroke: () => css("grid"), width: 1 }, ticks: { stroke: () => css("grid"), width: 1, size: 5 },
     }, more);
   }
@@ -78,16 +78,16 @@
   function curve() {
     const percentile = v => v == null ? "–" : v === 1 ? "min" : parseFloat((100 * (1 - 1 / v)).toPrecision(Math.ceil(Math.log10(v)) + 3)) + "%";
     const splits = (u, i, min, max) => {
-      const at = [1, 2, 4];
+      const at = u.width < 600 ? [2] : [1, 2, 4];
       for (let v = 10; v <= max * 1.000001; v *= 10) at.push(v);
       return at.filter(v => v >= min);
     };
     draw("curve", {
       tall: 360,
-      scales: { x: { time: false, distr: 3, range: (u, min, max) => [1, max * 1.05] }, y: { distr: 3, range: logRange } },
+      scales: { x: { time: false, distr: 3, range: (u, min, max) => min == null ? [1, 10] : [min, max] }, y: { distr: 3, range: logRange } },
       axes: [
         axis("share of samples that were at least as fast", {
-          splits: splits, filter: (u, vs) => vs, values: (u, vs) => vs.map(v => v === 4 && u.width < 600 ? "" : percentile(v)) }),
+          splits: splits, filter: (u, vs) => vs, values: (u, vs) => vs.map(percentile) }),
         yAxis("latency, ms", true),
       ],
       series: [{ label: "percentile", value: (u, v) => percentile(v) }]
@@ -99,7 +99,7 @@
     const log = more && more.log;
     draw(id, {
       cursor: { sync: { key: "seconds" } },
-      scales: { x: { time: false, range: () => [0, data.until] }, y: log ? { distr: 3, range: logRange } : { range: (u, min, max) => [0, (max || 1) * 1.15] } },
+      scales: { x: { time: false, range: (u, min, max) => min == null ? [0, data.until] : [min, max] }, y: log ? { distr: 3, range: logRange } : { range: (u, min, max) => [0, (max || 1) * 1.15] } },
       axes: [axis(more && more.last ? "seconds since the first intended send" : undefined, { labelSize: more && more.last ? 22 : 0, values: (u, vs) => vs.map(short) }), yAxis(label, log)],
       series: [{ label: "second", value: (u, v) => v == null ? "–" : String(v) }].concat(series.map((s, i) => line(s.label, s.color == null ? i : s.color, s.digits || 0))),
       hooks: { drawClear: [phases] },
@@ -109,7 +109,7 @@
   function all() {
     curve();
     const t = data.timeline;
-    seconds("rates", "events/s", [{ label: "offered", values: t.offered, color: 3 }, { label: "acknowledged", values: t.acked, color: 5 }, { label: "processed", values: t.processed, color: 0 }]);
+    seconds("rates", "events/s", [{ label: "offered", values: t.offered, color: 3 }, { label: "acknowledged", values: t.acked, color: 4 }, { label: "processed", values: t.processed, color: 0 }]);
     seconds("lag", "lag, events", [{ label: "acknowledged, not yet processed", values: t.lag, color: 2 }]);
     seconds("latency", "alert, ms", [{ label: "p99", values: t.alertP99, color: 1, digits: 2 }, { label: "p50", values: t.alertP50, color: 4, digits: 2 }], { log: true });
     seconds("query", "query p99, ms", [{ label: "p99", values: t.queryP99, color: 1, digits: 2 }], { log: true, last: true });
