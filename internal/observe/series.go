@@ -38,9 +38,9 @@ type bucket struct{ index, count uint32 }
 
 // Second is what one series recorded in one second of the run.
 type Second struct {
-	Second    int            // whole seconds since origin
-	Histogram *hdr.Histogram // in microseconds; the caller's to keep
-	Outside   int64          // samples below zero or above the histogram's range, which are in no percentile
+	Second    int                // whole seconds since origin
+	Histogram *results.Histogram // the samples within its range, as exact as its buckets; the caller's to keep
+	Outside   int64              // the samples below zero or above the range
 }
 
 // NewSeries returns an empty series.
@@ -104,8 +104,7 @@ func pack(to []bucket, h *hdr.Histogram) []bucket {
 
 // unpack returns a new histogram of all samples of the second.
 func (sl *slot) unpack() *hdr.Histogram {
-	empty := results.NewHistogram().HDR()
-	snapshot := empty.Export()
+	snapshot := results.NewHistogram().HDR().Export()
 	for _, b := range sl.packed {
 		snapshot.Counts[b.index] += int64(b.count)
 	}
@@ -123,9 +122,9 @@ func (s *Series) Total() *results.Histogram {
 	return copyOf(s.total)
 }
 
-// Between returns the samples completed in the seconds from ≤ second < to, in microseconds. It is cheap enough for a
+// Between returns the samples completed in the seconds from ≤ second < to, as Second does. It is cheap enough for a
 // progress display.
-func (s *Series) Between(from, to int) *hdr.Histogram {
+func (s *Series) Between(from, to int) *results.Histogram {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sum := results.NewHistogram().HDR()
@@ -134,7 +133,7 @@ func (s *Series) Between(from, to int) *hdr.Histogram {
 			sum.Merge(sl.unpack())
 		}
 	}
-	return sum
+	return results.FromHDR(sum)
 }
 
 // Seconds yields every second in which something was recorded, in order.
@@ -151,7 +150,7 @@ func (s *Series) Seconds() iter.Seq[Second] {
 				s.mu.Unlock()
 				continue
 			}
-			out := Second{Second: second, Histogram: sl.unpack(), Outside: sl.outside}
+			out := Second{Second: second, Histogram: results.FromHDR(sl.unpack()), Outside: sl.outside}
 			s.mu.Unlock()
 			if !yield(out) {
 				return

@@ -41,7 +41,7 @@ func TestSeriesKeepsEverySecondApart(t *testing.T) {
 				t.Fatalf("second %d after %d: nothing was recorded, or it is out of order", got.Second, last)
 			}
 			last = got.Second
-			if !got.Histogram.Equals(want.HDR()) || got.Outside != outside[got.Second] {
+			if !got.Histogram.HDR().Equals(want.HDR()) || got.Outside != outside[got.Second] {
 				t.Fatalf("second %d has other samples than were recorded", got.Second)
 			}
 			delete(bySecond, got.Second)
@@ -65,7 +65,7 @@ func TestSeriesBetween(t *testing.T) {
 		count     int64
 		min, most int64 // in milliseconds
 	}{{0, 10, 10, 1, 10}, {-5, 2, 2, 1, 2}, {8, 99, 2, 9, 10}, {3, 4, 1, 4, 4}, {4, 4, 0, 0, 0}} {
-		got := s.Between(c.from, c.to)
+		got := s.Between(c.from, c.to).HDR()
 		if got.TotalCount() != c.count || got.Min()/1000 != c.min || got.Max()/1000 != c.most {
 			t.Errorf("seconds %d to %d: %d samples, %d to %d µs; want %d, %d to %d ms", c.from, c.to,
 				got.TotalCount(), got.Min(), got.Max(), c.count, c.min, c.most)
@@ -89,7 +89,7 @@ func TestSeriesIsSafeForConcurrentUse(t *testing.T) {
 	group.Wait()
 	var sum int64
 	for second := range s.Seconds() {
-		sum += second.Histogram.TotalCount()
+		sum += second.Histogram.Count()
 	}
 	if sum != 8000 || s.Total().Count() != 8000 {
 		t.Errorf("%d samples in seconds and %d in all, want 8000", sum, s.Total().Count())
