@@ -59,6 +59,7 @@ var refused = []struct {
 	{name: "infinite", text: step + "events: {skew: .inf}", want: []string{"x.yaml:2: events.skew: is .inf, expected a number"}},
 	{name: "not a number", text: step + "events: {skew: .nan}", want: []string{"x.yaml:2: events.skew: is .nan, expected a number"}},
 	{name: "infinite by exponent", text: step + "events: {skew: 1e999}", want: []string{`x.yaml:2: events.skew: is "1e999", expected a number`}},
+	{name: "quoted exponent", text: step + `events: {skew: "1e0"}`, want: []string{`x.yaml:2: events.skew: is "1e0", expected a number`}},
 	{name: "nothing", text: step + "events:\n  skew:\n  late:\n", want: []string{
 		"x.yaml:3: events.skew: is nothing, expected a number", "x.yaml:4: events.late: is nothing, expected a mapping with share or by"}},
 	{name: "list for a mapping", text: step + "events: [1]", want: []string{"x.yaml:2: events: is a list, expected a mapping with " + evNames}},

@@ -190,8 +190,8 @@ func plainPrefix(x uint64) (n int, high bool) {
 	return bits.TrailingZeros64(stop) / 8, x&highs != 0
 }
 
-// scanPaise reads a number of at most eleven digits before and two after the point, without exponent, at b[i]: such a
-// number is exact in paise and within MaxPaise. The end is -1 if there is none.
+// scanPaise reads a number of at most eleven digits before and two after the point at b[i]: such a number is exact in paise.
+// The end is -1 if there is none. A third decimal or an exponent stays unread, where the caller expects a comma or a brace.
 func scanPaise(b []byte, i int) (p Paise, end int) {
 	negative := i < len(b) && b[i] == '-'
 	if negative {
@@ -214,9 +214,6 @@ func scanPaise(b []byte, i int) (p Paise, end int) {
 			p += Paise(b[i] - '0')
 			i++
 		}
-	}
-	if i < len(b) && (b[i]-'0' <= 9 || b[i] == 'e' || b[i] == 'E') {
-		return 0, -1
 	}
 	if negative {
 		p = -p

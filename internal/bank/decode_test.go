@@ -86,6 +86,8 @@ var malformed = []struct{ value, reason string }{
 	{record(`:25,`, `:true,`), "TransactionAmountINR is not a number"},
 	{record(`17819.05`, `"17819.05"`), "CustAccountBalance is not a number"},
 	{record(`17819.05`, `{}`), "CustAccountBalance is not a number"},
+	{record(`:25,`, `:100000000001,`), "TransactionAmountINR is out of range"},
+	{record(`:25,`, `:999999999999.99,`), "TransactionAmountINR is out of range"},
 	{record(`:25,`, `:100000000000.005,`), "TransactionAmountINR is out of range"},
 	{record(`:25,`, `:-100000000000.005,`), "TransactionAmountINR is out of range"},
 	{record(`:25,`, `:1e999999999999999999999999,`), "TransactionAmountINR is out of range"},

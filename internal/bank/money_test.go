@@ -21,7 +21,7 @@ func TestParsePaise(t *testing.T) {
 			t.Errorf("parsePaise(%s) = %d, %v, want %d", number, got, ok, want)
 		}
 	}
-	for _, number := range []string{"100000000000.005", "-100000000000.01", "1e12", "1e99999999999999999999", "999999999999999999999999999"} {
+	for _, number := range []string{"100000000000.005", "-100000000000.01", "1e12", "184467440737095516.16", "92233720368547758.09", "1e99999999999999999999", "999999999999999999999999999"} {
 		if got, ok := parsePaise([]byte(number)); ok {
 			t.Errorf("parsePaise(%s) = %d, want a refusal", number, got)
 		}
