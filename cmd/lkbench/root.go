@@ -12,6 +12,7 @@ import (
 	"lkbench/architectures"
 	kappa "lkbench/architectures/kappa/native"
 	lambda "lkbench/architectures/lambda/native"
+	"lkbench/internal/runner"
 	"lkbench/scenarios"
 )
 
@@ -57,9 +58,10 @@ PostgreSQL, measures what differs, and checks every answer they serve.
 
 Exit codes: 0 good; 1 the program failed; 2 bad usage or scenario; 3 a threshold failed; 4 the measurement is
 invalid; 5 the system lost, duplicated or corrupted data; 130 interrupted.`,
-		Version:       version(),
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Version:                    version(),
+		SilenceUsage:               true,
+		SilenceErrors:              true,
+		SuggestionsMinimumDistance: 2,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -88,13 +90,14 @@ invalid; 5 the system lost, duplicated or corrupted data; 130 interrupted.`,
 	}
 	var exit *exitError
 	var bad *scenarios.Error
+	var input *runner.InputError
 	switch {
 	case errors.As(err, &exit):
 		if exit.err != nil {
 			fmt.Fprintf(stderr, "lkbench: %v\n", exit.err)
 		}
 		return exit.code
-	case errors.As(err, &bad):
+	case errors.As(err, &bad), errors.As(err, &input):
 		fmt.Fprintf(stderr, "lkbench: %v\n", err)
 		return exitUsage
 	default:

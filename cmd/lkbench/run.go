@@ -155,6 +155,9 @@ func runAll(cmd *cobra.Command, f runFlags, commanded time.Time) error {
 			Commanded: commanded, Progress: shown.show, Write: writeReports, Keep: keeper(f.keep, out),
 		})
 		shown.done()
+		if err != nil && ctx.Err() != nil {
+			return &exitError{exitInterrupted, err}
+		}
 		if err != nil {
 			return err
 		}
@@ -217,8 +220,8 @@ func keeper(keep bool, out io.Writer) func(context.Context, runner.Addresses) {
 		return nil
 	}
 	return func(ctx context.Context, a runner.Addresses) {
-		fmt.Fprintf(out, "Kafka:      %s   topics %s, %s\nPostgreSQL: psql '%s'\nLeft running until Ctrl-C.\n",
-			strings.Join(a.Kafka, ","), a.Topic, a.DeadLetters, a.Postgres)
+		fmt.Fprintf(out, "Kafka:      %s   topics %s, %s\nPostgreSQL: %s\nLeft running until Ctrl-C.\n",
+			strings.Join(a.Kafka, ","), a.Topic, a.DeadLetters, a.Psql)
 		<-ctx.Done()
 	}
 }

@@ -258,7 +258,7 @@ func (r *run) writeLog(file *os.File, stats loadgen.Stats) error {
 	for tag, series := range map[string]*observe.Series{results.TagAlert: r.alerts(), results.TagQuery: r.queries()} {
 		for s := range series.Seconds() {
 			at := time.Duration(s.Second) * time.Second
-			if err := log.Write(tag, at, at+time.Second, results.FromHDR(s.Histogram)); err != nil {
+			if err := log.Write(tag, at, at+time.Second, s.Histogram); err != nil {
 				return err
 			}
 		}
@@ -327,13 +327,13 @@ func (r *run) timeline(stats loadgen.Stats) []results.Second {
 	}
 	for s := range r.alerts().Seconds() {
 		if s.Second < len(rows) {
-			of := results.FromHDR(s.Histogram).Summary()
+			of := s.Histogram.Summary()
 			rows[s.Second].Alerts, rows[s.Second].AlertP50MS, rows[s.Second].AlertP99MS = &of.Count, of.P50, of.P99
 		}
 	}
 	for s := range r.queries().Seconds() {
 		if s.Second < len(rows) {
-			of := results.FromHDR(s.Histogram).Summary()
+			of := s.Histogram.Summary()
 			rows[s.Second].Queries, rows[s.Second].QueryP99MS = &of.Count, of.P99
 		}
 	}

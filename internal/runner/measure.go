@@ -134,12 +134,11 @@ func (r *run) openWatch(ctx context.Context) error {
 	for _, c := range r.Architecture.Components() {
 		groups = append(groups, observe.Group{Name: c.Name, PIDs: func() []int32 { return r.supervisor.pids(c.Name) }})
 	}
-	generator := r.load.generator
 	r.watch.sampler = observe.NewSampler(observe.SamplerConfig{
 		Groups:    groups,
 		Offered:   func() int64 { return int64(r.schedule.Due(r.now())) },
-		Sent:      func() int64 { return generator.Progress().Sent },
-		Acked:     func() int64 { return generator.Progress().Acked },
+		Sent:      func() int64 { return r.load.generator.Progress().Sent },
+		Acked:     func() int64 { return r.load.generator.Progress().Acked },
 		Processed: r.processed,
 	})
 	return nil
@@ -159,6 +158,9 @@ func (r *run) measure(ctx context.Context) error {
 	if r.load, err = r.openLoad(ctx); err != nil {
 		return err
 	}
+	if err := r.openWatch(ctx); err != nil {
+		return err
+	}
 	r.origin = time.Now().Add(lead)
 	r.load.generator, err = loadgen.NewGenerator(loadgen.Config{
 		Schedule: r.schedule, Source: r.source, Sender: r.load.sender, Clock: loadgen.NewClock(r.origin), Ledger: r.load.ledger,
@@ -166,13 +168,6 @@ func (r *run) measure(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
-	}
-	if err := r.openWatch(ctx); err != nil {
-		return err
-	}
-	// Connecting may have taken longer than the lead; the clock of the generator is the origin's.
-	if time.Until(r.origin) < lead/10 {
-		return errors.New("the observers took too long to connect")
 	}
 	r.record.StartedAt = r.origin.UTC()
 	r.record.StartS = r.origin.Sub(r.Commanded).Seconds()

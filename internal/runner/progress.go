@@ -64,10 +64,10 @@ func (r *run) snapshot() Snapshot {
 	}
 	if r.watch.follower != nil {
 		second := int(elapsed / time.Second)
-		if h := r.watch.follower.Latency().Between(second-lookBack, second+1); h.TotalCount() > 0 {
-			s.Alerts = h.TotalCount()
-			s.AlertP50 = time.Duration(h.ValueAtQuantile(50)) * time.Microsecond
-			s.AlertP99 = time.Duration(h.ValueAtQuantile(99)) * time.Microsecond
+		if h := r.watch.follower.Latency().Between(second-lookBack, second+1); h.Count() > 0 {
+			s.Alerts = h.Count()
+			s.AlertP50 = h.Quantile(0.5)
+			s.AlertP99 = h.Quantile(0.99)
 		}
 	}
 	return s

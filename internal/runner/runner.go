@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"lkbench/architectures"
 	"lkbench/internal/infra"
@@ -53,7 +56,7 @@ type Config struct {
 type Addresses struct {
 	Kafka              []string
 	Topic, DeadLetters string
-	Postgres           string // with the password
+	Psql               string // a shell command
 }
 
 // Outcome is a finished run.
@@ -61,6 +64,13 @@ type Outcome struct {
 	Dir         string // its folder
 	Interrupted bool
 }
+
+// InputError says that the scenario or the file it names cannot be used. Nothing was written.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+
+func (e *InputError) Unwrap() error { return e.Err }
 
 // Run makes one run. When ctx ends, the load stops, what was measured is kept as an invalid run, and everything is torn
 // down. An error means that there is no run: what was written is left in a folder with the suffix .partial, named in the
@@ -72,11 +82,11 @@ func Run(ctx context.Context, cfg Config) (outcome *Outcome, err error) {
 	}
 	r.schedule, err = loadgen.NewSchedule(cfg.Scenario)
 	if err != nil {
-		return nil, err
+		return nil, &InputError{err}
 	}
 	r.note("reading events")
 	if r.source, err = loadgen.OpenSource(cfg.Scenario, r.schedule); err != nil {
-		return nil, err
+		return nil, &InputError{err}
 	}
 	id := results.NewRunID(time.Now(), cfg.Architecture.Name(), cfg.Scenario.Name)
 	if r.folder, err = results.Create(cfg.Out, id); err != nil {
@@ -105,7 +115,11 @@ func Run(ctx context.Context, cfg Config) (outcome *Outcome, err error) {
 		return nil, err
 	}
 	if cfg.Keep != nil && !r.record.Interrupted {
-		cfg.Keep(ctx, Addresses{Kafka: r.instance.Kafka, Topic: topic, DeadLetters: deadLetters, Postgres: r.instance.Postgres})
+		psql, err := r.psql()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Keep(ctx, Addresses{Kafka: r.instance.Kafka, Topic: topic, DeadLetters: deadLetters, Psql: psql})
 	}
 	return &Outcome{Dir: dir, Interrupted: r.record.Interrupted}, nil
 }
@@ -131,6 +145,21 @@ type run struct {
 
 func (r *run) note(message string) {
 	r.Progress(Snapshot{Arch: r.Architecture.Name(), Phase: "start", Note: message})
+}
+
+// psql gives the command by which a person looks at the database. The password is in a file of the workspace that only
+// this user can read and that goes with it, never on the screen.
+func (r *run) psql() (string, error) {
+	c, err := pgx.ParseConfig(r.instance.Postgres)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(r.workspace.Dir, "pgpass")
+	line := fmt.Sprintf("%s:%d:%s:%s:%s\n", c.Host, c.Port, c.Database, c.User, c.Password)
+	if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("PGPASSFILE='%s' psql -h %s -p %d -U %s -d %s", file, c.Host, c.Port, c.User, c.Database), nil
 }
 
 // now is the time since origin; before origin is set, and before it comes, negative.
