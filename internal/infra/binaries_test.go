@@ -45,7 +45,7 @@ func repository(t *testing.T, fetched func(w http.ResponseWriter, jar []byte) bo
 		}
 	}))
 	t.Cleanup(server.Close)
-	t.Setenv("LKBENCH_POSTGRES_REPOSITORY", server.URL)
+	t.Setenv(mirrorVariable, server.URL)
 }
 
 // halfMade lists what an interrupted preparation may have left.
@@ -99,7 +99,7 @@ func TestNoNetworkAndNothingCached(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close() // nobody listens there now
-	t.Setenv("LKBENCH_POSTGRES_REPOSITORY", "http://"+l.Addr().String())
+	t.Setenv(mirrorVariable, "http://"+l.Addr().String())
 	_, err = postgresBinaries(t.Context(), nil)
 	if err == nil {
 		t.Fatal("no error")
@@ -158,7 +158,10 @@ func TestInterruptedDownload(t *testing.T) {
 
 func TestInstalledPostgres(t *testing.T) {
 	programs := func(t *testing.T, initdb, postgres string) string {
-		dir := t.TempDir()
+		dir := filepath.Join(emptyCache(t), "bin") // as root, other users must reach it
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
 		for name, output := range map[string]string{"initdb": initdb, "postgres": postgres} {
 			if output == "" {
 				continue
@@ -171,6 +174,7 @@ func TestInstalledPostgres(t *testing.T) {
 		return dir
 	}
 	tests := []struct{ name, initdb, postgres, want string }{
+		{"nothing there", "", "", "/initdb: no such file"},
 		{"too old", "initdb (PostgreSQL) 14.9", "postgres (PostgreSQL) 14.9 (Debian)", "PostgreSQL 14.9 is too old: expected 15 or newer"},
 		{"server missing", "initdb (PostgreSQL) 17.1", "", "/postgres: no such file"},
 		{"initdb missing", "", "postgres (PostgreSQL) 17.1", "/initdb: no such file"},
@@ -179,8 +183,8 @@ func TestInstalledPostgres(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			cache := emptyCache(t)
 			bin := programs(t, test.initdb, test.postgres)
+			cache := emptyCache(t)
 			t.Setenv(installedBinaries, bin)
 			_, err := postgresBinaries(t.Context(), nil)
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), installedBinaries+"="+bin) {

@@ -43,6 +43,8 @@ func Broker(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 		return fmt.Errorf("start the broker on port %d with its log in %s: %w", input.Port, input.Dir, err)
 	}
 	defer cluster.Close()
+	// After a crash kfake reads its whole log into memory once. Without this its heap would stay that large.
+	debug.FreeOSMemory()
 	if _, err := fmt.Fprintln(stdout, strings.Join(cluster.ListenAddrs(), ",")); err != nil {
 		return fmt.Errorf("report the broker's address: %w", err)
 	}

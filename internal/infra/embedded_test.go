@@ -241,9 +241,7 @@ func TestStartThatFailsLeavesNothing(t *testing.T) {
 			o.Workspace = w
 		}, "FATAL"},
 		{"program without the verbs", func(_ *testing.T, o *Options) { o.Executable = "/bin/cat" }, "start the "},
-		{"cancelled", func(t *testing.T, o *Options) {
-			o.Note = nil
-		}, "cancel"},
+		{"cancelled", func(*testing.T, *Options) {}, "cancel"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -40,22 +40,22 @@ func cacheDir() (string, error) {
 	}
 	if os.Geteuid() == 0 {
 		if err := reachable(dir); err != nil {
-			return "", err
+			return "", fmt.Errorf("the cache directory %s (LKBENCH_CACHE names another one): %w", dir, err)
 		}
 	}
 	return dir, nil
 }
 
-// reachable says whether every user can pass through to a directory.
+// reachable says whether every user can pass through to a directory; as root, PostgreSQL's user must.
 func reachable(dir string) error {
 	for at := dir; ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)
 		if err != nil {
-			return fmt.Errorf("look at the cache directory: %w", err)
+			return err
 		}
 		if info.Mode().Perm()&0o001 == 0 {
-			return fmt.Errorf("the cache directory %s: as root, PostgreSQL runs as an unprivileged user, for whom %s is closed; "+
-				"open it (chmod o+x %s) or let LKBENCH_CACHE=DIR name another one", dir, at, at)
+			return fmt.Errorf("as root, PostgreSQL runs as the user nobody, for whom %s is closed: "+
+				"open it (chmod o+x %s) or name another directory", at, at)
 		}
 		if at == filepath.Dir(at) {
 			return nil

@@ -79,18 +79,23 @@ func (s *Server) start(ctx context.Context) error {
 	defer cancel()
 	p, err := s.launch(ctx)
 	if err != nil {
-		return fmt.Errorf("start the %s: %w", s.Role, err)
+		return s.startError(err)
 	}
 	if err := s.workspace.Track(p); err != nil {
 		return errors.Join(err, p.Abort())
 	}
 	if err := s.await(ctx, p); err != nil {
-		return errors.Join(fmt.Errorf("start the %s on %s: %w; the end of its log:\n%s", s.Role, s.Address, err, lastLines(s.log)), p.Abort())
+		return errors.Join(s.startError(err), p.Abort())
 	}
 	s.mu.Lock()
 	s.process = p
 	s.mu.Unlock()
 	return nil
+}
+
+// startError adds the end of the log: the workspace that holds it goes with the run.
+func (s *Server) startError(err error) error {
+	return fmt.Errorf("start the %s on %s: %w; the end of its log:\n%s", s.Role, s.Address, err, lastLines(s.log))
 }
 
 // await waits until the server answers.
@@ -114,7 +119,7 @@ func (s *Server) await(ctx context.Context, p *proc.Process) error {
 func lastLines(path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return err.Error()
+		return fmt.Sprintf("(none: %v)", err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	return strings.Join(lines[max(0, len(lines)-8):], "\n")
