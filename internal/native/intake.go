@@ -78,7 +78,7 @@ func (in *intake) take(r *kgo.Record) {
 		b.Events = append(b.Events, Event{})
 	}
 	e := &b.Events[n]
-	e.Partition, e.Offset, e.Velocity = r.Partition, r.Offset, false
+	e.Partition, e.Offset, e.Velocity, e.Unsettled = r.Partition, r.Offset, false, false
 	err := bank.Decode(r.Value, &e.Transaction)
 	if r.Offset < p.resume {
 		if err == nil {
@@ -99,7 +99,9 @@ func (in *intake) take(r *kgo.Record) {
 			b.Events = b.Events[:n]
 			return
 		case unsettled:
-			b.unsettled = append(b.unsettled, n)
+			if e.Unsettled = in.config.Unsettled; !e.Unsettled {
+				b.unsettled = append(b.unsettled, n)
+			}
 		}
 	}
 	b.bytes += len(r.Value)

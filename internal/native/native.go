@@ -33,7 +33,10 @@ type Config struct {
 	// DeadLetters: produce malformed records to the dead-letter topic and count them. Without it they are passed over;
 	// exactly one component of an architecture sets it.
 	DeadLetters bool
-	Sink        Sink
+	// Unsettled leaves velocity open for events whose window is older than the counts held: the sink gets them with
+	// Event.Unsettled. Without it the view customer_windows decides, which must hold exactly what was written before.
+	Unsettled bool
+	Sink      Sink
 }
 
 // Sink writes what a batch changes. It is called by one goroutine at a time.
@@ -66,4 +69,5 @@ type Event struct {
 	Offset    int64
 	Window    bank.Micros // start of the window EventTime lies in
 	Velocity  bool        // this transaction brings its customer's window to velocity_count (only with Config.Detect)
+	Unsettled bool        // whether it does is open (only with Config.Unsettled)
 }

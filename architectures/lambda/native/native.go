@@ -45,6 +45,7 @@ func script(env architectures.Environment) string {
 	return strings.NewReplacer(
 		":partitions", fmt.Sprint(env.Partitions),
 		":premium_paise", fmt.Sprint(int64(env.Rules.PremiumPaise)),
+		":velocity_count", fmt.Sprint(env.Rules.VelocityCount),
 		":frequent_count", fmt.Sprint(env.Rules.FrequentCount),
 	).Replace(schema)
 }

@@ -153,7 +153,7 @@ const cleanPages = 256
 // clean deletes the realtime rows that generation covers. They are invisible already. Rows that speed holds are left
 // for the next time, so that the two never wait for each other.
 func clean(ctx context.Context, conn *pgx.Conn, generation int64) error {
-	for _, table := range []string{"rt_anomalies", "rt_windows", "rt_profile_parts"} {
+	for _, table := range []string{"rt_anomalies", "rt_windows", "rt_profile_parts", "rt_unsettled"} {
 		var pages int64
 		const size = `select pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint`
 		if err := conn.QueryRow(ctx, size, table).Scan(&pages); err != nil {

@@ -78,6 +78,20 @@ create table rt_profile_parts (
   primary key (customer_id, location, epoch)
 ) with (fillfactor = 60, vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
 
+-- Events that came so late that speed no longer knows how many transactions their window had before; the view anomalies
+-- counts them.
+create table rt_unsettled (
+  epoch          bigint not null,
+  customer_id    text collate "C" not null,
+  window_start   timestamptz not null,
+  "offset"       bigint not null, -- all events of a customer are of one partition
+  transaction_id text collate "C" not null,
+  event_time     timestamptz not null,
+  amount_paise   bigint not null,
+  balance_paise  bigint,
+  primary key (customer_id, window_start, "offset")
+) with (vacuum_truncate = false);
+
 -- The published generation: one row, for ever.
 create table serving (
   only_row   boolean primary key default true check (only_row),
@@ -112,16 +126,6 @@ create table generations (
 
 -- The served views. Realtime rows of an epoch below the published generation are covered by the batch views; both are
 -- read in one statement, hence from one snapshot, so that the sum is exact at every moment.
-
--- The same id can be in both: a repetition that came after the stream's horizon and after the cut.
-create view anomalies as
-select transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start
-from batch_anomalies
-union all
-select transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start
-from rt_anomalies r
-where epoch >= (select generation from serving)
-  and not exists (select from batch_anomalies b where b.transaction_id = r.transaction_id and b.rule = r.rule);
 
 create view customer_windows as
 select customer_id, window_start, sum(transactions)::bigint as transactions, sum(amount_paise)::bigint as amount_paise,
@@ -163,3 +167,26 @@ from (
   ) place
   group by customer_id
 ) profile;
+
+-- A transaction can be in both: its repetition came after the stream's horizon and after the cut. Velocity of unsettled
+-- events is decided here and now, because a generation may take away what was counted before them: as every later event of
+-- the window is unsettled too, an event's place is what the window holds less those after it.
+create view anomalies as
+select transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start
+from batch_anomalies
+union all
+select transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start
+from rt_anomalies r
+where epoch >= (select generation from serving)
+  and not exists (select from batch_anomalies b where b.transaction_id = r.transaction_id and b.rule = r.rule)
+union all
+select transaction_id, 'velocity' collate "C", customer_id, event_time, amount_paise, balance_paise, window_start
+from rt_unsettled u
+where epoch >= (select generation from serving)
+  and :velocity_count = (
+    select transactions from customer_windows w where w.customer_id = u.customer_id and w.window_start = u.window_start
+  ) - (
+    select count(*) from rt_unsettled v
+    where v.customer_id = u.customer_id and v.window_start = u.window_start and v."offset" > u."offset"
+      and v.epoch >= (select generation from serving)
+  );

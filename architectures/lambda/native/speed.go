@@ -13,13 +13,16 @@ import (
 // runSpeed keeps the realtime views: what the published generation does not cover, each event under the epoch of the
 // generation after whose cut it lies.
 func runSpeed(ctx context.Context, env architectures.Environment) error {
-	return native.Run(ctx, native.Config{Component: "speed", Environment: env, Detect: true, Sink: newSpeedSink(env)})
+	return native.Run(ctx, native.Config{
+		Component: "speed", Environment: env, Detect: true, Unsettled: true, Sink: newSpeedSink(env),
+	})
 }
 
 // speedSink folds events by key and adds them to the realtime views.
 type speedSink struct {
 	partitions int
 	fold       *native.Fold
+	unsettled  []*native.Param // columns of rt_unsettled
 	// Cuts are never changed once a plan has committed, so that they need reading only when the epoch has moved on.
 	epoch int64
 	cuts  []cut
@@ -32,7 +35,12 @@ type cut struct {
 }
 
 func newSpeedSink(env architectures.Environment) *speedSink {
-	return &speedSink{partitions: int(env.Partitions), fold: native.NewFold(env.Rules), epoch: -1}
+	return &speedSink{
+		partitions: int(env.Partitions), fold: native.NewFold(env.Rules), epoch: -1,
+		unsettled: []*native.Param{
+			native.TextArray(), native.TimeArray(), native.Int8Array(), native.TextArray(), native.TimeArray(), native.Int8Array(), native.Int8Array(),
+		},
+	}
 }
 
 const (
@@ -53,6 +61,10 @@ on conflict (customer_id, location, epoch) do update set transactions = p.transa
 insert into rt_anomalies (epoch, transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start)
 select $1::bigint, * from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::timestamptz[])
 on conflict do nothing`
+
+	addUnsettled = `
+insert into rt_unsettled (epoch, customer_id, window_start, "offset", transaction_id, event_time, amount_paise, balance_paise)
+select $1::bigint, * from unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::text[], $6::timestamptz[], $7::bigint[], $8::bigint[])`
 )
 
 func (s *speedSink) Write(ctx context.Context, tx pgx.Tx, b *native.Batch) error {
@@ -61,11 +73,11 @@ func (s *speedSink) Write(ctx context.Context, tx pgx.Tx, b *native.Batch) error
 	}
 	// Nearly always all events are of the newest epoch; when a plan has just been made, some are of the one before.
 	for i := range s.cuts {
-		s.fold.Reset()
+		s.reset()
 		none := true
 		for n := range b.Events {
 			if e := &b.Events[n]; s.epochOf(e) == i {
-				s.fold.Add(e)
+				s.take(e)
 				none = false
 			}
 		}
@@ -77,6 +89,32 @@ func (s *speedSink) Write(ctx context.Context, tx pgx.Tx, b *native.Batch) error
 		}
 	}
 	return nil
+}
+
+func (s *speedSink) reset() {
+	s.fold.Reset()
+	for _, p := range s.unsettled {
+		p.Reset()
+	}
+}
+
+func (s *speedSink) take(e *native.Event) {
+	s.fold.Add(e)
+	if !e.Unsettled {
+		return
+	}
+	c := s.unsettled
+	c[0].Text(e.Customer)
+	c[1].Time(e.Window)
+	c[2].Int(e.Offset)
+	c[3].Text(e.ID)
+	c[4].Time(e.EventTime)
+	c[5].Int(int64(e.Amount))
+	if e.HasBalance {
+		c[6].Int(int64(e.Balance))
+	} else {
+		c[6].Null()
+	}
 }
 
 // follow reads the cuts if a plan has moved the epoch on since they were read: those of the published generation and of
@@ -125,7 +163,7 @@ func (s *speedSink) add(ctx context.Context, tx pgx.Tx, epoch int64) error {
 	for _, w := range []struct {
 		statement string
 		columns   []*native.Param
-	}{{addWindows, s.fold.Windows()}, {addParts, s.fold.Parts()}, {addAnomalies, s.fold.Anomalies()}} {
+	}{{addWindows, s.fold.Windows()}, {addParts, s.fold.Parts()}, {addAnomalies, s.fold.Anomalies()}, {addUnsettled, s.unsettled}} {
 		if w.columns[0].Len() == 0 {
 			continue
 		}

@@ -76,7 +76,7 @@ func (w *world) exec(t tb, sql string, args ...any) {
 // clear brings the database back to its state after Deploy.
 func (w *world) clear(t tb) {
 	w.exec(t, `truncate raw_transactions, batch_anomalies, batch_windows, batch_profile_parts, rt_anomalies, rt_windows,
-		rt_profile_parts, generations, offsets;
+		rt_profile_parts, rt_unsettled, generations, offsets;
 		update serving set generation = 0; delete from cuts where generation > 0`)
 }
 
