@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,7 +22,8 @@ const (
 	// Well below the bound on a load's drain, well above a broker's restart; whatever is unknown then is indeterminate.
 	deliveryTimeout = 30 * time.Second
 	// After a broker's error: kgo waits 2.5 s before it asks for metadata again, which would turn every hiccup into an outage.
-	backoff = 100 * time.Millisecond
+	backoff       = 100 * time.Millisecond
+	batchMaxBytes = 1000012 // Kafka's default for the largest batch that a broker takes
 	// How long an answer from the broker is awaited when everything is given up.
 	closeTimeout = 5 * time.Second
 )
@@ -31,7 +33,7 @@ func ProducerSettings() map[string]string {
 	return map[string]string{
 		"producer.acks": "all", "producer.idempotence": "true", "producer.partitioner": "murmur2 of the key",
 		"producer.linger": linger.String(), "producer.compression": "none", "producer.delivery_timeout": deliveryTimeout.String(),
-		"producer.retry_backoff": backoff.String(), "producer.batch_max_bytes": "1000012",
+		"producer.retry_backoff": backoff.String(), "producer.batch_max_bytes": strconv.Itoa(batchMaxBytes),
 	}
 }
 
@@ -63,7 +65,7 @@ func NewKafkaSender(brokers []string, topic string, options ...kgo.Opt) (*KafkaS
 		// Kafka's own default for keyed records, so that any client finds a customer's partition.
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.ProducerLinger(linger),
-		kgo.ProducerBatchMaxBytes(1000012), // Kafka's default for the largest batch that a broker takes
+		kgo.ProducerBatchMaxBytes(batchMaxBytes),
 		// The network is the loopback or a fast one, and the processor time belongs to the system under test.
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		// Never the bound: the generator's own, on bytes, is reached before.
