@@ -68,7 +68,8 @@ func save(dir, name string, write func(io.Writer) error) error {
 // packed compresses what write writes.
 func packed(write func(io.Writer) error) func(io.Writer) error {
 	return func(w io.Writer) error {
-		pack, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest))
+		// With zero frames an empty view is a frame too, and an empty file is always a damaged one.
+		pack, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithZeroFrames(true))
 		if err != nil {
 			return err
 		}

@@ -116,8 +116,11 @@ func (v view) describe(values []field) string {
 }
 
 func readable(column string, f field) string {
-	if f.null {
+	switch {
+	case f.null:
 		return "null"
+	case len(f.text) == 0:
+		return `""`
 	}
 	if timeColumns[column] {
 		if micros, err := strconv.ParseInt(string(f.text), 10, 64); err == nil {

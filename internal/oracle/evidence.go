@@ -1,7 +1,9 @@
 package oracle
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,7 +37,16 @@ func load[T any](dir, name string, read func(r io.Reader, name string) (T, error
 // unpacked makes a reader of an uncompressed file one of a zstd file.
 func unpacked[T any](read func(r io.Reader, name string) (T, error)) func(io.Reader, string) (T, error) {
 	return func(r io.Reader, name string) (T, error) {
-		unpack, err := zstd.NewReader(r)
+		// zstd takes no bytes at all for an empty stream.
+		in := bufio.NewReader(r)
+		_, err := in.Peek(1)
+		if err == io.EOF {
+			err = errors.New("the file is empty: it is damaged")
+		}
+		var unpack *zstd.Decoder
+		if err == nil {
+			unpack, err = zstd.NewReader(in)
+		}
 		if err != nil {
 			var zero T
 			return zero, fmt.Errorf("%s: %w", name, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -414,8 +415,11 @@ func (m *model) decode(value []byte) (tx bank.Transaction, err error) {
 	}
 	s, _ := object["EventTime"].(string)
 	var at time.Time
-	if err := at.UnmarshalText([]byte(s)); err != nil || at.IsZero() && !strings.HasPrefix(s, "0001") {
-		return tx, fmt.Errorf("EventTime %q: %v", s, err)
+	if !rfc3339.MatchString(s) { // package time takes more
+		return tx, fmt.Errorf("EventTime %q", s)
+	}
+	if at, err = time.Parse(time.RFC3339, s); err != nil {
+		return tx, err
 	}
 	if strings.HasPrefix(s, "0000") {
 		return tx, fmt.Errorf("EventTime in the year 0")
@@ -430,6 +434,8 @@ func (m *model) decode(value []byte) (tx bank.Transaction, err error) {
 	tx.EventTime = bank.Micros(at.UnixMicro())
 	return tx, nil
 }
+
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
 func (m *model) money(v any) (bank.Paise, error) {
 	number, ok := v.(json.Number)

@@ -19,6 +19,7 @@ import (
 const (
 	topicMagic    = "lkbt\x01"
 	maxChunkBytes = 256 << 20
+	maxPartitions = 1 << 16
 	chunkRecords  = 4096
 )
 
@@ -143,7 +144,7 @@ func readTopic(r io.Reader, deliver func(chunk) error) error {
 			}
 			return nil
 		}
-		if head[0] > math.MaxInt32 || head[2] > maxChunkBytes || head[1] > head[2] {
+		if head[0] > maxPartitions || head[2] > maxChunkBytes || head[1] > head[2] {
 			return fmt.Errorf("after record %d: an impossible chunk (partition %d, %d records, %d bytes)", total, head[0]-1, head[1], head[2])
 		}
 		body, err := readN(in, int(head[2]))
