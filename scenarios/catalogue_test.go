@@ -36,22 +36,6 @@ func TestCatalogue(t *testing.T) {
 	}
 }
 
-// checkReadsBack writes a scenario and parses what was written.
-func checkReadsBack(t *testing.T, s *Scenario) {
-	t.Helper()
-	text, err := s.Marshal()
-	if err != nil {
-		t.Fatalf("%+v: %v", s, err)
-	}
-	back, err := Parse("scenario.yaml", text)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	if diff := cmp.Diff(s, back); diff != "" {
-		t.Fatalf("(-written +read)\n%s\n%s", diff, text)
-	}
-}
-
 func TestLoadUnknown(t *testing.T) {
 	_, err := Load("spkie")
 	var bad *Error

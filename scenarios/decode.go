@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -98,19 +99,13 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, field, at string) {
 		d.add(at, field, "is %s, expected a mapping with %s", describe(n), oneOf(fieldNames(v.Type())))
 		return
 	}
-	seen := map[string]bool{}
 	for iter := entries.MapRange(); iter.Next(); {
 		key := iter.Key().GetToken().Value
 		path, at := join(field, key), d.line(iter.Key(), at)
-		target, known := fieldByName(v, key)
-		switch {
-		case !known:
+		if target, known := fieldByName(v, key); known {
+			d.value(iter.Value(), target, path, at) // once: the parser refuses a key that is repeated
+		} else {
 			d.add(at, path, "is an unknown field, %s", didYouMean(key, fieldNames(v.Type())))
-		case seen[key]:
-			d.add(at, path, "is given twice, expected once")
-		default:
-			seen[key] = true
-			d.value(iter.Value(), target, path, at)
 		}
 	}
 }
@@ -121,7 +116,9 @@ func (d *decoder) list(n ast.Node, v reflect.Value, field, at string) {
 		d.add(at, field, "is %s, expected a list", describe(n))
 		return
 	}
-	v.SetZero() // a list replaces what was there, and an empty one is nil
+	// A list replaces what was there. An empty one is nil.
+	v.SetZero()
+	maps.DeleteFunc(d.where, func(f, _ string) bool { return partOf(f, field) })
 	for i, item := range seq.Values {
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 		d.value(item, v.Index(i), fmt.Sprintf("%s[%d]", field, i), d.line(item, at))
@@ -178,49 +175,6 @@ func (d *decoder) expect(n ast.Node, v reflect.Value, field, at string) {
 		return
 	}
 	v.Set(reflect.ValueOf(e))
-}
-
-// textOf is the text of a string node, quoted or not, folded or not.
-func textOf(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	}
-	return "", false
-}
-
-// integerText is an integer node in decimal, empty for any other node.
-func integerText(n ast.Node) string {
-	if n, ok := n.(*ast.IntegerNode); ok {
-		return fmt.Sprint(n.Value)
-	}
-	return ""
-}
-
-// describe says what a node is, for an error.
-func describe(n ast.Node) string {
-	switch n := n.(type) {
-	case *ast.NullNode:
-		return "nothing"
-	case *ast.SequenceNode:
-		return "a list"
-	case ast.MapNode:
-		return "a mapping"
-	case *ast.StringNode:
-		return shorten(strconv.Quote(n.Value))
-	case *ast.LiteralNode:
-		return "a text of several lines"
-	}
-	return shorten(n.GetToken().Value)
-}
-
-func shorten(text string) string {
-	if r := []rune(text); len(r) > 60 {
-		return string(r[:60]) + "…"
-	}
-	return text
 }
 
 // fieldNames are the names that a mapping for the type may have.

@@ -29,17 +29,18 @@ type Scenario struct {
 	Expect      []Expect `yaml:"expect"`
 }
 
-// Events says where the events come from and how untidy they are.
+// Events says where the events come from and how untidy they are. Duplicates, malformed and boundary events exclude each
+// other, so their shares add up to 1 at most, and so do late and disorder.
 type Events struct {
 	Source     string   `yaml:"source"`         // synthetic (default) or csv
 	File       string   `yaml:"file,omitempty"` // for csv, from the working directory; the flag --data sets it
 	Order      string   `yaml:"order"`          // for csv: event_time (default) or file
 	Speed      float64  `yaml:"speed"`          // event time runs this many times as fast as the wall clock; default 60
 	Customers  int      `yaml:"customers"`
-	Skew       float64  `yaml:"skew"`       // exponent of the Zipf law by which customers are drawn; 0 is uniform
-	HotKey     Share    `yaml:"hot_key"`    // share of events that belong to one customer, on top of the skew
-	Disorder   Disorder `yaml:"disorder"`   // events whose event time lies a little before their turn
-	Duplicates Share    `yaml:"duplicates"` // the shares of duplicates, malformed, late and disorder exclude each other
+	Skew       float64  `yaml:"skew"`     // exponent of the Zipf law by which customers are drawn; 0 is uniform
+	HotKey     Share    `yaml:"hot_key"`  // share of events that belong to one customer, on top of the skew
+	Disorder   Disorder `yaml:"disorder"` // events whose event time lies a little before their turn
+	Duplicates Share    `yaml:"duplicates"`
 	Malformed  Share    `yaml:"malformed"`
 	Late       Late     `yaml:"late"`
 	Missing    *Share   `yaml:"missing,omitempty"` // share of events without balance, and as many without location; default as in the profile

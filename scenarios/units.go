@@ -28,8 +28,9 @@ func (r Rules) AbsolutePaise() int64 { return paise(r.AbsoluteINR) }
 // PremiumPaise is PremiumINR in integer paise, exactly.
 func (r Rules) PremiumPaise() int64 { return paise(r.PremiumINR) }
 
-// maxRupees bounds a threshold as docs/workload.md bounds an amount: its paise are far within what a float64 holds exactly.
-const maxRupees = 100_000_000_000
+// maxRupees keeps a threshold below the greatest amount of docs/workload.md, so that an amount can lie beyond it. Its paise
+// are far within what a float64 holds exactly.
+const maxRupees = 99_999_999_999
 
 // paise is exact for rupees within maxRupees that have two decimals at most.
 func paise(rupees float64) int64 { return int64(math.Round(rupees * 100)) }

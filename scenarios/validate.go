@@ -96,9 +96,12 @@ func (d *decoder) events(e Events) {
 	d.check(e.Disorder.Share <= 0 || e.Disorder.Max != 0, "events.disorder", "has a share without max, expected how far event time may be moved back, such as max: 2s")
 	d.check(e.Late.Share <= 0 || e.Late.By != 0, "events.late", "has a share without by, expected how far event time is moved back, such as by: 10m")
 
-	sum := e.Disorder.Share + e.Late.Share + e.Duplicates + e.Malformed
-	d.blame("events", "disorder.share", "late.share", "duplicates", "malformed")
-	d.check(sum <= 1, "events", "has shares of duplicates, malformed, late and disorder with the sum %v, expected 1 at most, because they exclude each other", sum)
+	// What an event is and when it happened are drawn apart.
+	what, when := e.Malformed+e.Duplicates+e.Boundary, e.Late.Share+e.Disorder.Share
+	d.blame("events", "malformed", "duplicates", "boundary")
+	d.check(what <= 1, "events", "has shares of malformed, duplicates and boundary with the sum %s, expected 1 at most, because they exclude each other", plain(what))
+	d.blame("events", "late.share", "disorder.share")
+	d.check(when <= 1, "events", "has shares of late and disorder with the sum %s, expected 1 at most, because they exclude each other", plain(when))
 }
 
 func (d *decoder) load(s *Scenario) {
