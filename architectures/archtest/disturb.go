@@ -86,8 +86,8 @@ func (tr *trial) replaced(c architectures.Component, p *proc.Process) error {
 	}
 	select {
 	case <-p.Done():
-	case <-tr.ctx.Done():
-		return fmt.Errorf("a process of %s that was replaced still runs", c.Name)
+	case <-time.After(stopWithin):
+		return fmt.Errorf("a process of %s that was replaced still runs after %v", c.Name, stopWithin)
 	}
 	log, err := os.ReadFile(tr.keeper.log(c.Name))
 	if err != nil {
