@@ -1,5 +1,5 @@
 // Package bank is the workload: the transaction, how a record on the topic becomes one, the rules that raise
-// anomalies, and the arithmetic of windows and segments. It is what both architectures share; the oracle uses only its
+// anomalies, and the arithmetic of windows. It is what both architectures share; the oracle uses only its
 // types. The rules of decoding are written out in docs/workload.md.
 package bank
 
