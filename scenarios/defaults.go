@@ -21,7 +21,7 @@ func defaults() Scenario {
 		Drain: Duration(time.Minute),
 		Limits: Limits{
 			ScheduleDelayP999: Duration(100 * time.Millisecond), ObserverLag: Duration(time.Second),
-			OfferedShortfall: 0.001, InFlightMiB: 256,
+			OfferedShortfall: 0.01, InFlightMiB: 256,
 		},
 	}
 }

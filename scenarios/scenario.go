@@ -44,7 +44,7 @@ type Events struct {
 	Malformed  Share    `yaml:"malformed"`
 	Late       Late     `yaml:"late"`
 	Missing    *Share   `yaml:"missing,omitempty"` // share of events without balance, and as many without location; default as in the profile
-	Boundary   Share    `yaml:"boundary"`          // events that lie exactly on a rule's threshold, or one paisa beside it; default 0.001
+	Boundary   Share    `yaml:"boundary"`          // events that lie exactly on a rule's threshold, or one paisa beside it; default 0.01
 }
 
 // Disorder moves the event time of a share of events back by up to Max of event time.
@@ -101,7 +101,7 @@ type Rules struct {
 type Limits struct {
 	ScheduleDelayP999 Duration `yaml:"schedule_delay_p999"` // default 100ms
 	ObserverLag       Duration `yaml:"observer_lag"`        // highest; default 1s
-	OfferedShortfall  Share    `yaml:"offered_shortfall"`   // sent may be this share below offered; default 0.001
+	OfferedShortfall  Share    `yaml:"offered_shortfall"`   // sent may be this share below offered; default 0.01
 	InFlightMiB       int      `yaml:"in_flight_mib"`       // bytes sent but not acknowledged; default 256
 }
 
