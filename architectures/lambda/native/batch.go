@@ -109,7 +109,7 @@ func (b *batch) generation(ctx context.Context, conn *pgx.Conn) error {
 	}
 	m.Generation = p.generation
 	if m.WaitS, err = measure(func() error {
-		return await(ctx, b.log, func() (waiting, err error) { return ingested(ctx, conn, p.cut) })
+		return await(ctx, b.log, tellAfter, func() (waiting, err error) { return ingested(ctx, conn, p.cut) })
 	}); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func measure(f func() error) (seconds float64, err error) {
 
 // plan makes the plan as soon as both stream components have ever run.
 func (b *batch) plan(ctx context.Context, conn *pgx.Conn) (p plan, err error) {
-	err = await(ctx, b.log, func() (waiting, err error) {
+	err = await(ctx, b.log, tellAfter, func() (waiting, err error) {
 		p, err = makePlan(ctx, conn, b.env.Partitions)
 		if errors.Is(err, errNotStarted) {
 			return err, nil

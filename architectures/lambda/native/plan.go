@@ -123,8 +123,8 @@ const (
 	tellAfter    = 3 * time.Second
 )
 
-// await calls ready until it neither waits nor fails. It tells log once why it waits, if that takes long.
-func await(ctx context.Context, log *slog.Logger, ready func() (waiting, err error)) error {
+// await calls ready until it neither waits nor fails. It tells log why it waits, once, if that takes longer than patience.
+func await(ctx context.Context, log *slog.Logger, patience time.Duration, ready func() (waiting, err error)) error {
 	told := false
 	pause := shortestLook
 	for started := time.Now(); ; {
@@ -132,7 +132,7 @@ func await(ctx context.Context, log *slog.Logger, ready func() (waiting, err err
 		if err != nil || waiting == nil {
 			return err
 		}
-		if !told && time.Since(started) >= tellAfter {
+		if !told && time.Since(started) >= patience {
 			log.Warn("the batch waits", "for", waiting)
 			told = true
 		}
