@@ -274,7 +274,7 @@ func (r *run) pick(i uint64) (customer string, windowStart bank.Micros) {
 		var t bank.Transaction
 		e := r.source.Event(n, make([]byte, 0, 512))
 		if bank.Decode(e.Value, &t) == nil {
-			return string(t.Customer), rulesOf(r.Scenario.Rules).WindowStart(t.EventTime)
+			return string(t.Customer), r.rules.WindowStart(t.EventTime)
 		}
 		if n == 0 {
 			return string(e.Key), 0

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lkbench/architectures"
+	"lkbench/internal/bank"
 	"lkbench/internal/infra"
 	"lkbench/loadgen"
 	"lkbench/results"
@@ -76,13 +77,22 @@ func (e *InputError) Unwrap() error { return e.Err }
 // down. An error means that there is no run: what was written is left in a folder with the suffix .partial, named in the
 // error.
 func Run(ctx context.Context, cfg Config) (outcome *Outcome, err error) {
-	r := &run{Config: cfg}
+	r := &run{Config: cfg, rules: rulesOf(cfg.Scenario.Rules)}
+	if err := r.rules.Validate(); err != nil {
+		return nil, &InputError{err}
+	}
 	if cfg.Progress == nil {
 		r.Progress = func(Snapshot) {}
 	}
 	r.schedule, err = loadgen.NewSchedule(cfg.Scenario)
 	if err != nil {
 		return nil, &InputError{err}
+	}
+	// The saved scenario must find the file from wherever it is judged again.
+	if file := cfg.Scenario.Events.File; file != "" {
+		if cfg.Scenario.Events.File, err = filepath.Abs(file); err != nil {
+			return nil, err
+		}
 	}
 	r.note("reading events")
 	if r.source, err = loadgen.OpenSource(cfg.Scenario, r.schedule); err != nil {
@@ -127,6 +137,7 @@ func Run(ctx context.Context, cfg Config) (outcome *Outcome, err error) {
 // run is the state of one run. Its parts are filled in the order in which they start.
 type run struct {
 	Config
+	rules    bank.Rules
 	schedule *loadgen.Schedule
 	source   loadgen.Source
 	folder   *results.Folder
@@ -186,7 +197,7 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	env := architectures.Environment{
 		Kafka: r.instance.Kafka, Topic: topic, DeadLetters: deadLetters, Partitions: int32(r.Scenario.Partitions),
-		Postgres: r.instance.Postgres, Rules: rulesOf(r.Scenario.Rules),
+		Postgres: r.instance.Postgres, Rules: r.rules,
 		Settings: architectures.Settings{
 			CommitInterval: time.Duration(r.Scenario.Native.CommitInterval),
 			BatchEvery:     time.Duration(r.Scenario.Lambda.BatchEvery),
