@@ -1,7 +1,9 @@
 package infra
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -34,9 +36,11 @@ func cacheDir() (string, error) {
 		}
 		dir = filepath.Join(home, "lkbench")
 	}
-	// Others may pass through, as root's unprivileged user must; what they may read is decided below.
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make the cache directory: %w; LKBENCH_CACHE=DIR names another one", err)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		// Others may pass through, whatever the umask: root's unprivileged user must.
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.Chmod(dir, 0o755)); err != nil {
+			return "", fmt.Errorf("make the cache directory: %w; LKBENCH_CACHE=DIR names another one", err)
+		}
 	}
 	if os.Geteuid() == 0 {
 		if err := reachable(dir); err != nil {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -59,7 +60,11 @@ func Start(spec Spec) (*Process, error) {
 
 // start is Start without anyone waiting for the process yet.
 func start(spec Spec) (*Process, error) {
-	cmd := exec.Command(spec.Executable, spec.Args...)
+	executable, err := filepath.Abs(spec.Executable) // it is looked for from Dir
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
+	}
+	cmd := exec.Command(executable, spec.Args...)
 	cmd.Env, cmd.Dir = spec.Env, spec.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p := &Process{name: spec.Name, cmd: cmd, stop: spec.StopSignal, done: make(chan struct{})}
