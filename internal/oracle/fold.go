@@ -16,14 +16,18 @@ type fold struct {
 	cut       int64 // offset below which a repetition is a duplicate for ever
 	probed    map[string]bool
 
-	newest     int64            // M of docs/workload.md
-	remembered map[uint64]int64 // identifiers of counted transactions, with their event time
-	foreignIDs dictionary       // identifiers that are not of the form T and n
+	newest     int64           // M of docs/workload.md
+	started    bool            // there was a well-formed record
+	counted    bits            // numbers of the counted transactions of this run
+	others     map[uint64]bool // counted transactions of other identifiers
+	foreignIDs dictionary      // identifiers that are not of the form T and n
 	customers  dictionary
 	locations  dictionary
 
 	profiles  []profile           // by customer number
 	visits    map[visit]uint32    // counted transactions by customer and location
+	startAt   map[int64]uint32    // index into starts
+	starts    []int64             // the windows' starts
 	windowAt  map[windowKey]int32 // index into windows
 	windows   []window
 	anomalyAt map[anomalyKey]int32 // index into anomalies
@@ -44,18 +48,23 @@ type profile struct {
 	topLocation   int32
 }
 
-type visit struct{ customer, location uint32 }
+// visit is a customer's number in the upper half and a location's in the lower; windowKey a customer's and a start's.
+// Go's maps are fastest and smallest with such keys.
+type (
+	visit     uint64
+	windowKey uint64
+)
 
-type windowKey struct {
-	start    int64
-	customer uint32
-}
+func pair[T ~uint64](a, b uint32) T { return T(a)<<32 | T(b) }
+
+func (k windowKey) customer() uint32 { return uint32(k >> 32) }
+func (k windowKey) start() uint32    { return uint32(k) }
 
 type window struct {
-	windowKey
-	transactions uint32
+	key          windowKey
 	amount       int64
 	maxBalance   int64
+	transactions uint32
 	hasBalance   bool
 	seen         bool
 }
@@ -87,14 +96,14 @@ const (
 
 var ruleNames = [...]string{bank.HighValueRelative, bank.HighValueAbsolute, bank.OverdraftAttempt, bank.Velocity}
 
-// newFold starts a partition.
-func newFold(rules bank.Rules, cut int64, probed map[string]bool) *fold {
+// newFold starts a partition of a run with so many events.
+func newFold(rules bank.Rules, events uint64, cut int64, probed map[string]bool) *fold {
 	return &fold{
 		rules: rules, cut: cut, probed: probed,
 		window: rules.Window.Microseconds(), watermark: rules.Watermark.Microseconds(), horizon: rules.DedupHorizon.Microseconds(),
-		remembered: map[uint64]int64{},
+		counted: newBits(events), others: map[uint64]bool{},
 		foreignIDs: newDictionary(), customers: newDictionary(), locations: newDictionary(),
-		visits: map[visit]uint32{}, windowAt: map[windowKey]int32{}, anomalyAt: map[anomalyKey]int32{},
+		visits: map[visit]uint32{}, startAt: map[int64]uint32{}, windowAt: map[windowKey]int32{}, anomalyAt: map[anomalyKey]int32{},
 		histories: map[uint32]*history{},
 	}
 }
@@ -116,15 +125,15 @@ func (f *fold) malformed(offset int64) { f.deadLetters = append(f.deadLetters, o
 // add takes the next well-formed record: its offset, its turn n in the ledger (noTurn for a foreign one).
 func (f *fold) add(offset int64, n uint64, tx *bank.Transaction) {
 	at := int64(tx.EventTime)
-	if f.newest < at || f.empty() {
-		f.newest = at
+	if !f.started || at > f.newest {
+		f.started, f.newest = true, at
 	}
+	// A repetition has the event time of the first delivery (docs/workload.md), so it need not be kept.
 	id := f.identify(tx.ID)
-	before, known := f.remembered[id]
-	if known && before >= f.newest-f.horizon {
+	known := f.known(id)
+	if known && at >= f.newest-f.horizon {
 		return
 	}
-	f.remembered[id] = at
 	start := floorTo(at, f.window)
 	if start+f.window <= f.newest-f.watermark {
 		f.late++
@@ -140,14 +149,23 @@ func (f *fold) add(offset int64, n uint64, tx *bank.Transaction) {
 	}
 }
 
-// empty says that no well-formed record came before.
-func (f *fold) empty() bool { return len(f.remembered) == 0 }
+// known says whether a transaction has been counted before; from now on it has.
+func (f *fold) known(id uint64) bool {
+	if id >= uint64(len(f.counted))*64 {
+		before := f.others[id]
+		f.others[id] = true
+		return before
+	}
+	before := f.counted.has(id)
+	f.counted.set(id)
+	return before
+}
 
 // count lets a counted transaction into every view.
 func (f *fold) count(id uint64, customer uint32, start int64, tx *bank.Transaction) {
 	amount, balance, at := int64(tx.Amount), int64(tx.Balance), int64(tx.EventTime)
 
-	w := f.windowOf(windowKey{start, customer})
+	w := f.windowOf(customer, start)
 	w.transactions++
 	w.amount += amount
 	if tx.HasBalance && (!w.hasBalance || balance > w.maxBalance) {
@@ -191,12 +209,19 @@ func (f *fold) count(id uint64, customer uint32, start int64, tx *bank.Transacti
 	}
 }
 
-func (f *fold) windowOf(key windowKey) *window {
+func (f *fold) windowOf(customer uint32, start int64) *window {
+	number, there := f.startAt[start]
+	if !there {
+		number = uint32(len(f.starts))
+		f.startAt[start] = number
+		f.starts = append(f.starts, start)
+	}
+	key := pair[windowKey](customer, number)
 	i, there := f.windowAt[key]
 	if !there {
 		i = int32(len(f.windows))
 		f.windowAt[key] = i
-		f.windows = append(f.windows, window{windowKey: key})
+		f.windows = append(f.windows, window{key: key})
 	}
 	return &f.windows[i]
 }
@@ -211,7 +236,7 @@ func (f *fold) profileOf(customer uint32) *profile {
 // visited counts a location and keeps the most frequent one, the smallest by bytes among equals. Counts only grow, so
 // it is enough to hold the one that grew against the best so far.
 func (f *fold) visited(p *profile, customer, location uint32) {
-	key := visit{customer, location}
+	key := pair[visit](customer, location)
 	count := f.visits[key] + 1
 	f.visits[key] = count
 	if p.topLocation < 0 {
@@ -219,7 +244,7 @@ func (f *fold) visited(p *profile, customer, location uint32) {
 		return
 	}
 	top := uint32(p.topLocation)
-	if most := f.visits[visit{customer, top}]; count > most || count == most && f.locations.text(location) < f.locations.text(top) {
+	if most := f.visits[pair[visit](customer, top)]; count > most || count == most && f.locations.text(location) < f.locations.text(top) {
 		p.topLocation = int32(location)
 	}
 }

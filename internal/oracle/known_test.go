@@ -118,7 +118,7 @@ func TestKnownAnswers(t *testing.T) {
 	for _, k := range knownAnswers() {
 		t.Run(k.name, func(t *testing.T) {
 			var d decoder
-			f := newFold(bank.DefaultRules(), k.cut, nil)
+			f := newFold(bank.DefaultRules(), 3, k.cut, nil)
 			for offset, value := range k.values {
 				if tx, err := d.decode([]byte(value)); err != nil {
 					f.malformed(int64(offset))

@@ -42,7 +42,7 @@ func foldTopic(dir string, cfg JudgeConfig, ledger *loadgen.Ledger, now progress
 			if p == nil {
 				p = &part{
 					partition: c.partition, chunks: make(chan chunk, 4), last: -1,
-					fold:   newFold(cfg.Rules, now.cutOf(c.partition), probed),
+					fold:   newFold(cfg.Rules, cfg.Schedule.Len(), now.cutOf(c.partition), probed),
 					broker: brokerTally{inPlace: newBits(ledger.Len())},
 				}
 				parts[c.partition] = p

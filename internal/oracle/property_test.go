@@ -40,7 +40,7 @@ func TestFoldEqualsModel(t *testing.T) {
 			customer := rapid.SampledFrom([]string{"X", "Y"}).Draw(t, "customer")
 			// Before and after the epoch.
 			at := time.Unix(int64(rapid.IntRange(-15, 30).Draw(t, "at")), 0).UTC().Format(time.RFC3339)
-			pool = append(pool, event(id, customer, rupees("amount"), balance, location, at))
+			pool = append(pool, event(id*40, customer, rupees("amount"), balance, location, at))
 		}
 		pool = append(pool, "{")
 		log := rapid.SliceOfN(rapid.IntRange(0, len(pool)-1), 1, 60).Draw(t, "log")
@@ -50,7 +50,7 @@ func TestFoldEqualsModel(t *testing.T) {
 		}
 
 		m := newModel(rules, cut, "")
-		f := newFold(rules, append(cut, 0)[0], nil)
+		f := newFold(rules, 8, append(cut, 0)[0], nil)
 		var d decoder
 		for offset, i := range log {
 			value := []byte(pool[i])
@@ -121,7 +121,7 @@ func TestAnswersAreJudgedByPrefix(t *testing.T) {
 		rules := bank.DefaultRules()
 		n := rapid.IntRange(1, 12).Draw(t, "events")
 		m := newModel(rules, nil, "")
-		f := newFold(rules, 0, map[string]bool{"A": true})
+		f := newFold(rules, uint64(n), 0, map[string]bool{"A": true})
 		var d decoder
 		var answers []answer
 		for i := range n {

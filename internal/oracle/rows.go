@@ -88,7 +88,11 @@ func (e *expectedWindows) find(row []field) (seen *bool) {
 		return nil
 	}
 	e.customer(row[0].text, func(f *fold, customer uint32) bool {
-		i, there := f.windowAt[windowKey{start, customer}]
+		number, there := f.startAt[start]
+		if !there {
+			return false
+		}
+		i, there := f.windowAt[pair[windowKey](customer, number)]
 		if there {
 			e.f, e.i, seen = f, int(i), &f.windows[i].seen
 		}
@@ -99,8 +103,8 @@ func (e *expectedWindows) find(row []field) (seen *bool) {
 
 func (e *expectedWindows) render(to *rowText) {
 	w := &e.f.windows[e.i]
-	to.text(e.f.customers.text(w.customer))
-	to.int(w.start)
+	to.text(e.f.customers.text(w.key.customer()))
+	to.int(e.f.starts[w.key.start()])
 	to.int(int64(w.transactions))
 	to.int(w.amount)
 	to.intIf(w.hasBalance, w.maxBalance)
