@@ -34,8 +34,8 @@ type CollectConfig struct {
 }
 
 // Collect writes down what stands in the topics and in the served views, for Judge. Load and architecture must be at
-// rest. Memory does not grow with the size of either. The probes' answers are not its business: their writer leaves them in the
-// same folder.
+// rest. Memory does not grow with the size of either. A broker that does not answer is waited for until ctx ends. The
+// probes' answers are not its business: their writer leaves them in the same folder.
 func Collect(ctx context.Context, cfg CollectConfig) error {
 	if err := os.MkdirAll(filepath.Join(cfg.Dir, "evidence"), 0o755); err != nil {
 		return err
@@ -47,10 +47,7 @@ func Collect(ctx context.Context, cfg CollectConfig) error {
 	work.Go(func() error {
 		return save(cfg.Dir, progressFile, func(w io.Writer) error { return json.NewEncoder(w).Encode(cfg.Progress) })
 	})
-	if err := work.Wait(); err != nil {
-		return fmt.Errorf("collect evidence: %w", err)
-	}
-	return nil
+	return work.Wait()
 }
 
 // save creates one file of the folder.
