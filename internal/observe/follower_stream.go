@@ -16,7 +16,7 @@ const (
 	statusEvery    = time.Second            // how often the server is told what it may forget
 	catchUpEvery   = 5 * time.Millisecond   // how often it is asked how far it is, in CatchUp
 	reconnectEvery = 100 * time.Millisecond // after a failed attempt
-	connectTimeout = 10 * time.Second       // of one attempt
+	connectTimeout = time.Minute            // of one attempt: a new slot waits for transactions under way
 )
 
 // follow reads until Close, over as many connections as it takes.
