@@ -38,6 +38,9 @@ func Broker(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	if err := json.Unmarshal(line, &input); err != nil {
 		return fmt.Errorf("the broker's settings on standard input: %w", err)
 	}
+	if err := recoverProducers(input.Dir); err != nil {
+		return fmt.Errorf("recover the state of producers from the log in %s: %w", input.Dir, err)
+	}
 	cluster, err := kfake.NewCluster(BrokerOptions(input.Dir, input.Port)...)
 	if err != nil {
 		return fmt.Errorf("start the broker on port %d with its log in %s: %w", input.Port, input.Dir, err)

@@ -12,14 +12,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-const crashes = 3
+const crashes = 5
 
 // crash kills a server and starts it again, several times, each time once the load has got further.
 func crash(t *testing.T, s *Server, acknowledged *atomic.Int64) {
 	t.Helper()
 	for range crashes {
 		from := acknowledged.Load()
-		for deadline := time.Now().Add(time.Minute); acknowledged.Load() < from+500; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); acknowledged.Load() < from+400; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("the load does not get on: %d acknowledged", acknowledged.Load())
 			}
@@ -71,7 +71,9 @@ func TestBrokerKeepsWhatItAcknowledged(t *testing.T) {
 				mu.Unlock()
 				count.Add(1)
 			})
-			time.Sleep(50 * time.Microsecond)
+			if n%20 == 0 {
+				time.Sleep(100 * time.Microsecond)
+			}
 		}
 	})
 	crash(t, i.Broker, &count)
