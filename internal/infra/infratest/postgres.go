@@ -18,7 +18,8 @@ import (
 	"lkbench/internal/proc"
 )
 
-// workspaceVariable tells the guard which directory to remove.
+// workspaceVariable tells the guard of the shared server which directory to remove; the server's data directory, its last
+// argument, lies in it.
 const workspaceVariable = "LKBENCH_TEST_WORKSPACE"
 
 // A test binary that imports this package is also the guard of its server: there is no other program that could be. The
@@ -26,8 +27,11 @@ const workspaceVariable = "LKBENCH_TEST_WORKSPACE"
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == proc.GuardVerb {
 		code := proc.Guard(os.Args[2:], os.Stdin)
-		if err := os.RemoveAll(os.Getenv(workspaceVariable)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+		// A test may run servers of its own, which have the variable too.
+		if dir := os.Getenv(workspaceVariable); dir != "" && strings.HasPrefix(os.Args[len(os.Args)-1], dir+string(os.PathSeparator)) {
+			if err := os.RemoveAll(dir); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
 		}
 		os.Exit(code)
 	}
