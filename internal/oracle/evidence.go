@@ -45,7 +45,7 @@ func unpacked[T any](read func(r io.Reader, name string) (T, error)) func(io.Rea
 		}
 		var unpack *zstd.Decoder
 		if err == nil {
-			unpack, err = zstd.NewReader(in)
+			unpack, err = zstd.NewReader(in, zstd.WithDecoderMaxWindow(64<<20)) // ours is 4 MiB
 		}
 		if err != nil {
 			var zero T
