@@ -286,13 +286,54 @@ func TestParam(t *testing.T) {
 	}
 }
 
+// TestInsert copies many rows and few rows, with keys that are there already and without.
+func TestInsert(t *testing.T) {
+	_, conn := database(t)
+	if _, err := conn.Exec(t.Context(), `create table target (epoch bigint, id text primary key, amount bigint, n int default 1)`); err != nil {
+		t.Fatal(err)
+	}
+	const upsert = `insert into target as t (epoch, id, amount) select $1::bigint, * from unnest($2::text[], $3::bigint[])
+		on conflict (id) do update set n = t.n + 1`
+	insert := func(from, to int) {
+		t.Helper()
+		ids, amounts := TextArray(), Int8Array()
+		for i := from; i < to; i++ {
+			ids.String(fmt.Sprint("id", i))
+			if i%3 == 0 {
+				amounts.Null()
+			} else {
+				amounts.Int(int64(-i))
+			}
+		}
+		if err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+			return Insert(t.Context(), tx, "target (epoch, id, amount)", upsert, Int8(7), ids, amounts)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const right = `epoch = 7 and amount is not distinct from case when substr(id, 3)::int % 3 <> 0 then -substr(id, 3)::int end`
+	for _, step := range []struct{ from, to, rows, again int }{
+		{0, 2 * worthCopying, 2 * worthCopying, 0},                                     // copied
+		{2*worthCopying - 1, 4 * worthCopying, 4 * worthCopying, 1},                    // one key is there: by the statement
+		{4*worthCopying - 3, 4*worthCopying + 5, 4*worthCopying + 5, 4},                // few
+		{4*worthCopying + 5, 4*worthCopying + 5, 4*worthCopying + 5, 4},                // none
+		{4*worthCopying + 5, 4*worthCopying + 6 + worthCopying, 5*worthCopying + 6, 4}, // copied again
+	} {
+		insert(step.from, step.to)
+		rows, again := one[int](t, conn, `select count(*) from target where `+right), one[int](t, conn, `select sum(n - 1) from target`)
+		if rows != step.rows || again != step.again {
+			t.Fatalf("after %d to %d: %d right rows, %d hit again; want %d, %d", step.from, step.to, rows, again, step.rows, step.again)
+		}
+	}
+}
+
 // TestRun runs a component against Kafka and PostgreSQL, cuts its connections while it works, and counts what came out.
 func TestRun(t *testing.T) {
 	address, conn := database(t)
 	brokers := infratest.Kafka(t, 2, "in", "dead")
 	var lost atomic.Int64
 	sink := &written{fail: func(call int, tx pgx.Tx) error {
-		if call%5 != 3 || lost.Load() > 5 {
+		if call%3 != 1 || lost.Load() > 5 {
 			return nil
 		}
 		lost.Add(1)

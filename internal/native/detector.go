@@ -41,7 +41,8 @@ func newDetector(rules bank.Rules, newest bank.Micros) *detector {
 	}
 }
 
-// see takes the next well-formed record of the partition and sets e.Window and, unless unsettled, e.Velocity.
+// see takes the next well-formed record of the partition and sets e.Window and, unless unsettled, e.First and
+// e.Velocity.
 func (d *detector) see(e *Event) verdict {
 	d.newest = max(d.newest, e.EventTime)
 	cut := d.newest - d.horizon
@@ -59,7 +60,8 @@ func (d *detector) see(e *Event) verdict {
 	if e.Window < cut {
 		return unsettled
 	}
-	e.Velocity = d.counts.add(d.pack.pack(e.Customer), e.Window, cut) == d.rules.VelocityCount
+	n := d.counts.add(d.pack.pack(e.Customer), e.Window, cut)
+	e.First, e.Velocity = n == 1, n == d.rules.VelocityCount
 	return counted
 }
 

@@ -72,7 +72,8 @@ func TestDetectorFollowsTheWorkload(t *testing.T) {
 			if start < newest-horizon {
 				want = unsettled
 			}
-			if got != want || e.Window != start || want == counted && e.Velocity != (counts[w] == rules.VelocityCount) {
+			if got != want || e.Window != start ||
+				want == counted && (e.Velocity != (counts[w] == rules.VelocityCount) || e.First != (counts[w] == 1)) {
 				t.Fatalf("offset %d: %v, window %d, velocity %v; want %v, window %d, count %d",
 					e.Offset, got, e.Window, e.Velocity, want, start, counts[w])
 			}
@@ -110,7 +111,7 @@ func TestRebuild(t *testing.T) {
 		for i := crash; i < len(events); i++ {
 			a, b := events[i], events[i]
 			va, vb := whole.see(&a), again.see(&b)
-			if va != vb || a.Window != b.Window || a.Velocity != b.Velocity {
+			if va != vb || a.Window != b.Window || a.Velocity != b.Velocity || a.First != b.First {
 				t.Fatalf("offset %d: %v velocity %v; rebuilt: %v velocity %v", i, va, a.Velocity, vb, b.Velocity)
 			}
 		}

@@ -17,17 +17,23 @@ type Fold struct {
 	partIndex   *pairIndex // customer, location
 	parts       []partSum
 
-	windowParams, partParams, anomalyParams []*Param
+	order                                              order
+	newParams, windowParams, partParams, anomalyParams []*Param
 }
 
 type windowSum struct {
+	sums
+	first bool // of the whole stream
+}
+
+type sums struct {
 	transactions int64
 	amount       bank.Paise
 	balance      maximum
 }
 
 type partSum struct {
-	windowSum
+	sums
 	last bank.Micros
 }
 
@@ -45,10 +51,11 @@ func (m *maximum) see(v bank.Paise) {
 
 // NewFold returns an empty fold.
 func NewFold(rules bank.Rules) *Fold {
+	windows := func() []*Param { return []*Param{TextArray(), TimeArray(), Int8Array(), Int8Array(), Int8Array()} }
 	return &Fold{
 		rules: rules, customers: newInterner(), locations: newInterner(),
 		windowIndex: newPairIndex(), partIndex: newPairIndex(),
-		windowParams:  []*Param{TextArray(), TimeArray(), Int8Array(), Int8Array(), Int8Array()},
+		newParams: windows(), windowParams: windows(),
 		partParams:    []*Param{TextArray(), TextArray(), Int8Array(), Int8Array(), Int8Array(), TimeArray()},
 		anomalyParams: []*Param{TextArray(), TextArray(), TextArray(), TimeArray(), Int8Array(), Int8Array(), TimeArray()},
 	}
@@ -71,7 +78,7 @@ func (f *Fold) Add(e *Event) {
 	customer := uint64(f.customers.number(e.Customer))
 	w := f.windowIndex.number(pair{customer, uint64(e.Window)})
 	if int(w) == len(f.windows) {
-		f.windows = append(f.windows, windowSum{})
+		f.windows = append(f.windows, windowSum{first: e.First})
 	}
 	f.windows[w].add(e)
 
@@ -90,7 +97,7 @@ func (f *Fold) Add(e *Event) {
 	}
 }
 
-func (s *windowSum) add(e *Event) {
+func (s *sums) add(e *Event) {
 	s.transactions++
 	s.amount += e.Amount
 	if e.HasBalance {
@@ -118,28 +125,34 @@ func (f *Fold) anomaly(e *Event, rule string) {
 }
 
 // Windows are the columns customer_id, window_start, transactions, amount_paise, max_balance_paise of what to add to
-// customer_windows, one row a key.
-func (f *Fold) Windows() []*Param {
-	c := f.windowParams
-	for _, p := range c {
-		p.Reset()
+// customer_windows, one row a key, in order of key. The windows in fresh have no transaction before, so they are in no
+// table yet; those in others mostly are.
+func (f *Fold) Windows() (fresh, others []*Param) {
+	for i := range f.newParams {
+		f.newParams[i].Reset()
+		f.windowParams[i].Reset()
 	}
-	for i, key := range f.windowIndex.keys {
+	for _, i := range f.order.of(f.customers.keys, f.windowIndex.keys) {
+		key, c := f.windowIndex.keys[i], f.windowParams
+		if f.windows[i].first {
+			c = f.newParams
+		}
 		c[0].Text(f.customers.keys[key.a])
 		c[1].Time(bank.Micros(key.b))
 		f.windows[i].columns(c[2:5])
 	}
-	return c
+	return f.newParams, f.windowParams
 }
 
 // Parts are the columns customer_id, location, transactions, amount_paise, max_balance_paise, last_event_time of what
-// to add to profile_parts, one row a key. The location is empty where it is missing.
+// to add to profile_parts, one row a key, in order of customer. The location is empty where it is missing.
 func (f *Fold) Parts() []*Param {
 	c := f.partParams
 	for _, p := range c {
 		p.Reset()
 	}
-	for i, key := range f.partIndex.keys {
+	for _, i := range f.order.of(f.customers.keys, f.partIndex.keys) {
+		key := f.partIndex.keys[i]
 		c[0].Text(f.customers.keys[key.a])
 		c[1].Text(f.locations.keys[key.b])
 		f.parts[i].columns(c[2:5])
@@ -148,7 +161,7 @@ func (f *Fold) Parts() []*Param {
 	return c
 }
 
-func (s *windowSum) columns(c []*Param) {
+func (s *sums) columns(c []*Param) {
 	c[0].Int(s.transactions)
 	c[1].Int(int64(s.amount))
 	if s.balance.known {

@@ -17,11 +17,12 @@ import (
 // accepted draws what the first stage hands on.
 func accepted(t *rapid.T, rules bank.Rules) []Event {
 	events := make([]Event, rapid.IntRange(0, 60).Draw(t, "events"))
+	seen := map[window]bool{}
 	for i := range events {
 		e := &events[i]
 		e.Offset = int64(i)
 		e.ID = fmt.Appendf(nil, "T%d", i)
-		e.Customer = fmt.Appendf(nil, "C%d", rapid.IntRange(0, 5).Draw(t, "customer"))
+		e.Customer = fmt.Appendf(nil, "C%d", rapid.SampledFrom([]int{0, 1, 12, 2, 123456789, 123456788, 1234567}).Draw(t, "customer"))
 		if place := rapid.IntRange(0, 3).Draw(t, "location"); place > 0 {
 			e.Location = fmt.Appendf(nil, "L%d", place)
 		}
@@ -31,6 +32,8 @@ func accepted(t *rapid.T, rules bank.Rules) []Event {
 		e.EventTime = bank.Micros(rapid.Int64Range(-1e9, 1e9).Draw(t, "time"))
 		e.Window = rules.WindowStart(e.EventTime)
 		e.Velocity = rapid.Bool().Draw(t, "velocity")
+		e.First = !seen[e.key()] && rapid.Bool().Draw(t, "first")
+		seen[e.key()] = true
 	}
 	return events
 }
@@ -129,11 +132,13 @@ func TestFold(t *testing.T) {
 			for i := range events {
 				fold.Add(&events[i])
 			}
+			fresh, others := fold.Windows()
+			checkFresh(t, events, fresh, others)
 			for _, c := range []struct {
 				name      string
 				got, want [][]any
 			}{
-				{"windows", rowsOf(fold.Windows()), windows},
+				{"windows", append(rowsOf(fresh), rowsOf(others)...), windows},
 				{"parts", rowsOf(fold.Parts()), parts},
 				{"anomalies", rowsOf(fold.Anomalies()), anomalies},
 			} {
@@ -143,6 +148,29 @@ func TestFold(t *testing.T) {
 			}
 		}
 	})
+}
+
+// checkFresh: a window is fresh if its first event says so, and rows are in order of their key.
+func checkFresh(t *rapid.T, events []Event, fresh, others []*Param) {
+	first := map[window]bool{}
+	for i := range events {
+		first[events[i].key()] = first[events[i].key()] || events[i].First
+	}
+	check := func(rows [][]any, want bool) {
+		var before window
+		for i, r := range rows {
+			w := window{r[0].(string), bank.Micros(r[1].(int64))}
+			if first[w] != want {
+				t.Fatalf("%v among the fresh: %v", w, want)
+			}
+			if i > 0 && cmp.Or(cmp.Compare(before.customer, w.customer), cmp.Compare(before.start, w.start)) >= 0 {
+				t.Fatalf("%v comes before %v", before, w)
+			}
+			before = w
+		}
+	}
+	check(rowsOf(fresh), true)
+	check(rowsOf(others), false)
 }
 
 // TestFoldAgain: the same events folded again with a boundary give, together, what they gave without.
@@ -157,7 +185,8 @@ func TestFoldAgain(t *testing.T) {
 			for i := range part {
 				fold.Add(&part[i])
 			}
-			for _, row := range rowsOf(fold.Windows()) {
+			fresh, others := fold.Windows()
+			for _, row := range append(rowsOf(fresh), rowsOf(others)...) {
 				n += row[2].(int64)
 			}
 			return n, fold.Anomalies()[0].Len()

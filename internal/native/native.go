@@ -70,4 +70,5 @@ type Event struct {
 	Window    bank.Micros // start of the window EventTime lies in
 	Velocity  bool        // this transaction brings its customer's window to velocity_count (only with Config.Detect)
 	Unsettled bool        // whether it does is open (only with Config.Unsettled)
+	First     bool        // no transaction of its customer's window was counted before, ever (only with Config.Detect)
 }

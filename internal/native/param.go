@@ -1,11 +1,7 @@
 package native
 
 import (
-	"context"
 	"encoding/binary"
-	"fmt"
-
-	"github.com/jackc/pgx/v5"
 
 	"lkbench/internal/bank"
 )
@@ -117,24 +113,4 @@ func (p *Param) value() []byte {
 		binary.BigEndian.PutUint32(p.buf[12:], uint32(p.n))
 	}
 	return p.buf
-}
-
-// Exec runs one statement in tx with binary parameters $1, $2, … and returns the number of rows it hit. The statement
-// is prepared once a connection. Its parameters must have casts that name the types of the Params.
-func Exec(ctx context.Context, tx pgx.Tx, statement string, params ...*Param) (int64, error) {
-	conn := tx.Conn()
-	prepared, err := conn.Prepare(ctx, statement, statement)
-	if err != nil {
-		return 0, fmt.Errorf("prepare %.60q: %w", statement, err)
-	}
-	values := make([][]byte, len(params))
-	formats := make([]int16, len(params))
-	for i, p := range params {
-		values[i], formats[i] = p.value(), 1
-	}
-	result := conn.PgConn().ExecPrepared(ctx, prepared.Name, values, formats, nil).Read()
-	if result.Err != nil {
-		return 0, fmt.Errorf("execute %.60q: %w", statement, result.Err)
-	}
-	return result.CommandTag.RowsAffected(), nil
 }

@@ -21,6 +21,12 @@ const component = "stream"
 //go:embed schema.sql
 var schema string
 
+// The tables with their columns in the order in which a fold gives them.
+const (
+	anomalies = "anomalies (transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start)"
+	windows   = "customer_windows (customer_id, window_start, transactions, amount_paise, max_balance_paise)"
+)
+
 const (
 	addWindows = `
 insert into customer_windows as w
@@ -89,14 +95,17 @@ func (s *sink) Write(ctx context.Context, tx pgx.Tx, b *native.Batch) error {
 	for i := range b.Events {
 		s.fold.Add(&b.Events[i])
 	}
-	for _, add := range []struct {
-		statement string
-		columns   []*native.Param
-	}{{addAnomalies, s.fold.Anomalies()}, {addWindows, s.fold.Windows()}, {addParts, s.fold.Parts()}} {
-		if add.columns[0].Len() == 0 {
-			continue
-		}
-		if _, err := native.Exec(ctx, tx, add.statement, add.columns...); err != nil {
+	fresh, others := s.fold.Windows()
+	for _, w := range []struct {
+		statement, copied string
+		rows              []*native.Param
+	}{
+		{addAnomalies, anomalies, s.fold.Anomalies()}, // new but for repetitions beyond the horizon
+		{addWindows, windows, fresh},
+		{addWindows, "", others},
+		{addParts, "", s.fold.Parts()},
+	} {
+		if err := native.Insert(ctx, tx, w.copied, w.statement, w.rows...); err != nil {
 			return err
 		}
 	}

@@ -160,10 +160,11 @@ func (s *speedSink) epochOf(e *native.Event) int {
 
 func (s *speedSink) add(ctx context.Context, tx pgx.Tx, epoch int64) error {
 	key := native.Int8(epoch)
+	fresh, others := s.fold.Windows()
 	for _, w := range []struct {
 		statement string
 		columns   []*native.Param
-	}{{addWindows, s.fold.Windows()}, {addParts, s.fold.Parts()}, {addAnomalies, s.fold.Anomalies()}, {addUnsettled, s.unsettled}} {
+	}{{addWindows, fresh}, {addWindows, others}, {addParts, s.fold.Parts()}, {addAnomalies, s.fold.Anomalies()}, {addUnsettled, s.unsettled}} {
 		if w.columns[0].Len() == 0 {
 			continue
 		}
