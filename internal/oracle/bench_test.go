@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"lkbench/internal/bank"
+	"lkbench/internal/infra/infratest"
 	"lkbench/loadgen"
 	"lkbench/scenarios"
 )
@@ -37,27 +42,7 @@ func BenchmarkJudge(b *testing.B) {
 			if events > 1_000_000 && testing.Short() {
 				b.Skip("-short: ten million events take minutes")
 			}
-			const rate = 5000
-			s := &scenarios.Scenario{
-				Seed: 42,
-				Events: scenarios.Events{
-					Source: "synthetic", Speed: 60, Customers: 100_000, Skew: 1,
-					Disorder: scenarios.Disorder{Share: 0.05, Max: scenarios.Duration(2 * time.Second)}, Duplicates: 0.001, Malformed: 0.0005,
-				},
-				Load: []scenarios.Step{{For: scenarios.Duration(time.Duration(events) * time.Second / rate), Rate: rate}},
-				Rules: scenarios.Rules{
-					RelativePercent: 50, AbsoluteINR: 50000, VelocityCount: 3, PremiumINR: 15000, FrequentCount: 10,
-					Window: scenarios.Duration(5 * time.Minute), Watermark: scenarios.Duration(2 * time.Minute), DedupHorizon: scenarios.Duration(time.Hour),
-				},
-			}
-			schedule, err := loadgen.NewSchedule(s)
-			if err != nil {
-				b.Fatal(err)
-			}
-			source, err := loadgen.NewSynthetic(s, schedule)
-			if err != nil {
-				b.Fatal(err)
-			}
+			source, schedule := syntheticRun(b, events)
 			dir := b.TempDir()
 			cfg := JudgeConfig{Rules: bank.DefaultRules(), Source: source, Schedule: schedule}
 			rightEvidence(b, dir, cfg)
@@ -77,6 +62,81 @@ func BenchmarkJudge(b *testing.B) {
 			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
+}
+
+// BenchmarkCollect brings back 400,000 records and as many rows as such a run leaves, from an in-process broker and a
+// private database.
+func BenchmarkCollect(b *testing.B) {
+	const partitions = 4
+	source, schedule := syntheticRun(b, 400_000)
+	kafka := infratest.Kafka(b, partitions, "transactions", "dead")
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka...), kgo.DefaultProduceTopic("transactions"), kgo.MaxBufferedRecords(1<<20))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	for n := range schedule.Len() {
+		e := source.Event(n, nil)
+		client.Produce(b.Context(), &kgo.Record{
+			Key: e.Key, Value: e.Value, Headers: []kgo.RecordHeader{{Key: "n", Value: binary.BigEndian.AppendUint64(nil, n)}},
+		}, nil)
+	}
+	if err := client.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	database := infratest.Postgres(b)
+	conn, err := pgx.Connect(b.Context(), database)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close(b.Context())
+	for _, statement := range []string{
+		`create table anomalies as select 'T' || lpad(i::text, 11, '0') transaction_id, 'velocity' rule, 'C' || i % 100000 customer_id,
+			now() event_time, 123456::bigint amount_paise, 123456::bigint balance_paise, now() window_start from generate_series(1, 60000) i`,
+		`create table customer_windows as select 'C' || i % 100000 customer_id, now() window_start, 2::bigint transactions,
+			123456::bigint amount_paise, 123456::bigint max_balance_paise from generate_series(1, 180000) i`,
+		`create table customer_profiles as select 'C' || i customer_id, 3::bigint transactions, 123456::bigint amount_paise, 411.52 average_amount,
+			123456::bigint max_balance_paise, 'MUMBAI' top_location, 'standard' segment, now() last_event_time from generate_series(1, 60000) i`,
+	} {
+		if _, err := conn.Exec(b.Context(), statement); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		err := Collect(b.Context(), CollectConfig{
+			Kafka: kafka, Topic: "transactions", DeadLetters: "dead", Postgres: database, Dir: b.TempDir(), Source: source, Events: schedule.Len(),
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// syntheticRun is a run of so many events at 5,000 a second over 100,000 customers.
+func syntheticRun(b *testing.B, events int) (*loadgen.Synthetic, *loadgen.Schedule) {
+	b.Helper()
+	const rate = 5000
+	s := &scenarios.Scenario{
+		Seed: 42,
+		Events: scenarios.Events{
+			Source: "synthetic", Speed: 60, Customers: 100_000, Skew: 1,
+			Disorder: scenarios.Disorder{Share: 0.05, Max: scenarios.Duration(2 * time.Second)}, Duplicates: 0.001, Malformed: 0.0005,
+		},
+		Load: []scenarios.Step{{For: scenarios.Duration(time.Duration(events) * time.Second / rate), Rate: rate}},
+		Rules: scenarios.Rules{
+			RelativePercent: 50, AbsoluteINR: 50000, VelocityCount: 3, PremiumINR: 15000, FrequentCount: 10,
+			Window: scenarios.Duration(5 * time.Minute), Watermark: scenarios.Duration(2 * time.Minute), DedupHorizon: scenarios.Duration(time.Hour),
+		},
+	}
+	schedule, err := loadgen.NewSchedule(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	source, err := loadgen.NewSynthetic(s, schedule)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return source, schedule
 }
 
 // rightEvidence writes what a system without a fault would leave: the rows come from the fold itself, so this proves
