@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/png"
 	"math"
 	"strings"
@@ -45,12 +46,13 @@ func pixels(t *testing.T, content []byte, c color.RGBA) (n int, box image.Rectan
 	if size := img.Bounds().Size(); size.X != plotWidth || size.Y != plotHeight {
 		t.Fatalf("the picture is %v", size)
 	}
-	for y := range plotHeight {
-		for x := range plotWidth {
-			if color.RGBAModel.Convert(img.At(x, y)) == c {
-				n++
-				box = box.Union(image.Rect(x, y, x+1, y+1))
-			}
+	rgba := image.NewRGBA(img.Bounds())
+	draw.Draw(rgba, rgba.Rect, img, image.Point{}, draw.Src)
+	for i := 0; i < len(rgba.Pix); i += 4 {
+		if [4]byte(rgba.Pix[i:]) == [4]byte{c.R, c.G, c.B, c.A} {
+			n++
+			x, y := i/4%plotWidth, i/4/plotWidth
+			box = box.Union(image.Rect(x, y, x+1, y+1))
 		}
 	}
 	return n, box

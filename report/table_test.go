@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -86,6 +87,7 @@ lambda: threshold failed
 
 // Numbers of one column end in the same place, and every line fits.
 func TestTableFitsAndAligns(t *testing.T) {
+	real := map[string]*Run{"lambda": sample(t, "lambda", 1), "kappa": sample(t, "kappa", 1)}
 	for _, c := range []struct {
 		width  int
 		arches []string
@@ -103,8 +105,10 @@ func TestTableFitsAndAligns(t *testing.T) {
 	} {
 		var runs []*Run
 		for i, arch := range c.arches {
-			run := sample(t, arch, uint64(i))
-			run.Record.Verdict = results.Verdict{Status: results.Invalid, Reasons: []string{strings.Repeat("long ", 30) + strings.Repeat("word", 30)}}
+			record := *real[arch].Record
+			run := &Run{Record: &record}
+			record.RunID = fmt.Sprintf("20261123-164201-%s-spike-%04x", arch, i)
+			record.Verdict = results.Verdict{Status: results.Invalid, Reasons: []string{strings.Repeat("long ", 30) + strings.Repeat("word", 30)}}
 			runs = append(runs, run)
 		}
 		got := drawn(t, c.width, false, runs...)

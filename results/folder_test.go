@@ -92,6 +92,14 @@ func TestDamageIsNamed(t *testing.T) {
 		{"no checksums", func(dir string) error { return os.Remove(filepath.Join(dir, ChecksumsFile)) }, "cannot be verified"},
 		{"empty checksums", func(dir string) error { return os.Truncate(filepath.Join(dir, ChecksumsFile), 0) }, "run.json has no checksum"},
 		{"cut checksums", func(dir string) error { return os.Truncate(filepath.Join(dir, ChecksumsFile), 100) }, "checksums is damaged at line 2"},
+		{"checksum given twice", func(dir string) error {
+			path := filepath.Join(dir, ChecksumsFile)
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, append(content, content...), 0o644)
+		}, "checksums is damaged at line 4"},
 		{"link", func(dir string) error { return os.Symlink("run.json", filepath.Join(dir, "link")) }, "not a regular file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
