@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 )
@@ -157,7 +158,7 @@ func fetch(ctx context.Context, dir string) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if _, missing := os.Stat(filepath.Join(install, "bin", "postgres")); missing != nil {
+	if err == nil || !strings.HasPrefix(err.Error(), "unable to init database") { // it did not get as far as it should
 		return fmt.Errorf("its programs are neither cached nor can they be fetched: %w; "+
 			"give this machine access to the network once, or set %s to the directory of an installed PostgreSQL's programs "+
 			"(%d or newer), for instance %s=/usr/lib/postgresql/17/bin", err, installedBinaries, oldestPostgres, installedBinaries)
