@@ -172,7 +172,8 @@ var stallPercentiles = map[float64]time.Duration{
 
 // The known answer: a system that stands still for two seconds must show exactly that, whoever measures from the intended time.
 func TestStallIsMeasuredInFull(t *testing.T) {
-	g, system, _ := stalled(t, nil, unbounded)
+	const bound = 1_000_000 // twice of what is in flight at the end of the stall
+	g, system, _ := stalled(t, nil, bound)
 	stats := g.Stats()
 	for q, want := range stallPercentiles {
 		near(t, "visible", system.visible.Quantile(q), want)
@@ -181,7 +182,7 @@ func TestStallIsMeasuredInFull(t *testing.T) {
 	summary := stats.Ack.Summary()
 	near(t, "ack p99 of the record", time.Duration(*summary.P99*float64(time.Millisecond)), time.Second)
 	near(t, "ack max of the record", time.Duration(*summary.Max*float64(time.Millisecond)), stallFor+2*service)
-	if stats.Ack.Count() != 100_000 || stats.Load.Acked != 100_000 || stats.Load.Indeterminate != 0 || stats.Load.InFlightLimited {
+	if stats.Ack.Count() != 100_000 || stats.Load.Acked != 100_000 || stats.Load.Indeterminate != 0 || stats.Load.InFlightLimited || stats.Load.InFlightBytes < bound/3 {
 		t.Errorf("%+v", stats.Load)
 	}
 	if worst := stats.ScheduleDelay.Quantile(1); worst != 0 {
@@ -210,12 +211,25 @@ func TestBlockedSendIsMeasuredInFull(t *testing.T) {
 		if want > service {
 			near(t, "schedule delay", stats.ScheduleDelay.Quantile(q), want)
 		}
+		near(t, "ack", stats.Ack.Quantile(q), service) // it counts from the actual send
 	}
 	if e := ledger.Entry(51_000); e.Delay != time.Second || e.Ack != service {
 		t.Errorf("event 51000: %+v", e)
 	}
 	if stats.Load.SentPerS != 1000 { // it has caught up before the end
 		t.Errorf("sent %v/s", stats.Load.SentPerS)
+	}
+}
+
+// Sending everything, but later than intended, is sending at a lower rate.
+func TestLateSendingIsALowerRate(t *testing.T) {
+	g, _, _ := stalled(t, func(s *scenarios.Scenario, system *stallingSystem) {
+		s.Load[0].For = scenarios.Duration(stallAt + time.Second)
+		system.blocks = true
+	}, unbounded)
+	load := g.Stats().Load
+	if load.Sent != 51_000 || load.Offered != 51_000 || load.OfferedPerS != 1000 || math.Abs(load.SentPerS-51_000/52.0) > 0.1 {
+		t.Errorf("%+v", load)
 	}
 }
 
@@ -292,9 +306,6 @@ func TestGeneratorBound(t *testing.T) {
 			near(t, "visible", system.visible.Quantile(q), want)
 		}
 	}
-	if g, _, _ := stalled(t, nil, 600_000); g.Stats().Load.InFlightLimited {
-		t.Error("limited below the bound")
-	}
 	if _, err := NewGenerator(Config{}); err == nil || !strings.Contains(err.Error(), "in flight") {
 		t.Error(err)
 	}
@@ -318,7 +329,7 @@ func TestGeneratorStops(t *testing.T) {
 				t.Fatal(err)
 			}
 			load := g.Stats().Load
-			if load.Offered != 51_001 || load.Sent < 50_000 || load.Sent > 51_001 || load.Acked != load.Sent || load.InFlightLimited != (name == "at the bound") {
+			if load.Offered != 51_001 || load.Sent < 50_000 || load.Sent > 51_001 || load.Acked != load.Sent || load.InFlightLimited != (name == "at the bound") || load.InFlightBytes > maxInFlight {
 				t.Errorf("%+v", load)
 			}
 			ledger, err := OpenLedger(path)

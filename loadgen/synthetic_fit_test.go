@@ -48,7 +48,7 @@ func observe(t *testing.T, events int) *observed {
 	source, schedule := mustSynthetic(t, ordinary(events))
 	o := &observed{atoms: map[float64]float64{}, places: map[string]float64{}}
 	rules, reference := bank.DefaultRules(), baseTime.Time()
-	home := map[string]string{}
+	home, birthdays := map[string]string{}, map[string]time.Time{}
 	var buf []byte
 	for n := range schedule.Len() {
 		e := source.Event(n, buf[:0])
@@ -75,9 +75,13 @@ func observe(t *testing.T, events int) *observed {
 		count(&o.noBalance, !tx.HasBalance)
 		count(&o.male, string(tx.Gender) == "M")
 		if tx.DOB != nil {
-			born, err := time.Parse(time.DateOnly, string(tx.DOB))
-			if err != nil {
-				t.Fatal(err)
+			born, known := birthdays[string(tx.DOB)]
+			if !known {
+				var err error
+				if born, err = time.Parse(time.DateOnly, string(tx.DOB)); err != nil {
+					t.Fatal(err)
+				}
+				birthdays[string(tx.DOB)] = born
 			}
 			if born.Year() == 1800 {
 				o.unknownDOB++

@@ -79,7 +79,7 @@ func TestSyntheticInAnyOrderFromAnyGoroutine(t *testing.T) {
 
 // The oddities of the scenario come as often as it says, and are what they are called.
 func TestSyntheticOddities(t *testing.T) {
-	s := catalogued(t, "odd", "load.0.for=200s")
+	s := catalogued(t, "odd", "load.0.for=100s")
 	source, schedule := mustSynthetic(t, s)
 	rules := bank.DefaultRules()
 	kinds := map[Kind]float64{}
@@ -87,8 +87,10 @@ func TestSyntheticOddities(t *testing.T) {
 	sides := map[string]int{}
 	customers := map[string]float64{}
 	var hottest float64
+	var buf []byte
 	for n := range schedule.Len() {
-		e := source.Event(n, nil)
+		e := source.Event(n, buf[:0])
+		buf = e.Key[:0]
 		for k := Duplicate; k <= Boundary; k <<= 1 {
 			if e.Kind&k != 0 {
 				kinds[k]++
@@ -101,6 +103,9 @@ func TestSyntheticOddities(t *testing.T) {
 		err := bank.Decode(e.Value, &tx)
 		if (err != nil) != (e.Kind&Malformed != 0) {
 			t.Fatalf("event %d, kind %b: %v: %q", n, e.Kind, err, e.Value)
+		}
+		if e.Kind&Malformed != 0 && e.Kind&Duplicate != 0 {
+			t.Fatalf("event %d repeats a malformed one", n)
 		}
 		if err != nil {
 			reasons[err.(*bank.Malformed).Reason]++
