@@ -71,8 +71,11 @@ func (b *batch) run(ctx context.Context) error {
 // passing says that the same work may succeed on a new try: a connection was refused or lost, or the server ended the
 // transaction for reasons of its own.
 func passing(err error) bool {
-	if errors.Is(err, errMaster) {
+	switch {
+	case errors.Is(err, errMaster):
 		return false
+	case errors.Is(err, errSnapshotGone):
+		return true
 	}
 	if server := (*pgconn.PgError)(nil); errors.As(err, &server) {
 		return slices.Contains([]string{"08", "40", "53", "57"}, server.Code[:2])

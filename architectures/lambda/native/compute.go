@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -173,6 +174,12 @@ func (a *aggregate) read(ctx context.Context, postgres, snapshot string, pages i
 	return nil
 }
 
+// errSnapshotGone says that the connection that exported the snapshot has ended meanwhile.
+var errSnapshotGone = errors.New("the exported snapshot is gone")
+
+// undefinedObject is PostgreSQL's code for it.
+const undefinedObject = "42704"
+
 // read reads ranges of pages [from, to), to = -1 meaning without end, until take has no more.
 func (r *reader) read(ctx context.Context, postgres, snapshot string, take func() (from, to int64, ok bool)) error {
 	conn, err := pgconn.Connect(ctx, postgres)
@@ -182,6 +189,9 @@ func (r *reader) read(ctx context.Context, postgres, snapshot string, take func(
 	defer closeConn(conn)
 	begin := "begin transaction isolation level repeatable read read only; set transaction snapshot " + quote(snapshot)
 	if _, err := conn.Exec(ctx, begin).ReadAll(); err != nil {
+		if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == undefinedObject {
+			return fmt.Errorf("%w: %w", errSnapshotGone, err)
+		}
 		return err
 	}
 	for {

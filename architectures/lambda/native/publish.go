@@ -159,6 +159,9 @@ func clean(ctx context.Context, conn *pgx.Conn, generation int64) error {
 		if err := conn.QueryRow(ctx, size, table).Scan(&pages); err != nil {
 			return fmt.Errorf("clean %s: %w", table, err)
 		}
+		if pages == 0 {
+			continue
+		}
 		for from := int64(0); from < pages; from += cleanPages {
 			const remove = `delete from %[1]s where ctid = any(array(select ctid from %[1]s
 				where ctid >= '(%[2]d,0)' and ctid < '(%[3]d,0)' and epoch < %[4]d for update skip locked))`
