@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -19,17 +18,6 @@ const GuardVerb = "__guard"
 
 // endGrace is how long a guard waits after its ending signal before SIGKILL.
 const endGrace = 700 * time.Millisecond
-
-func guardArgs(spec Spec, guarding Guarding) []string {
-	args := []string{GuardVerb}
-	if guarding.Owner != nil {
-		args = append(args, "-uid", strconv.Itoa(guarding.Owner.UID), "-gid", strconv.Itoa(guarding.Owner.GID))
-	}
-	if guarding.End != 0 {
-		args = append(args, "-end", strconv.Itoa(int(guarding.End)))
-	}
-	return append(append(args, "--", spec.Executable), spec.Args...)
-}
 
 // Guard is the verb __guard. args are what follows the verb: flags, "--", the program and its arguments. It starts the
 // program in a process group of its own, writes the program's process id to standard output as one line, passes signals
