@@ -48,7 +48,7 @@ func (s shades) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// key names the lines of a plot, beside each other at the top right.
+// key names the lines of a plot, beside each other at the top right, under the names of the phases.
 type key []keyEntry
 
 type keyEntry struct {
@@ -61,7 +61,7 @@ func (k key) Plot(c draw.Canvas, p *plot.Plot) {
 	style := p.X.Tick.Label
 	style.Color = color.Black
 	style.XAlign, style.YAlign = draw.XRight, draw.YTop
-	right, top := c.Max.X-vg.Points(4), c.Max.Y-vg.Points(3)
+	right, top := c.Max.X-vg.Points(4), c.Max.Y-vg.Points(16)
 	for i := len(k) - 1; i >= 0; i-- {
 		c.FillText(style, vg.Point{X: right, Y: top}, k[i].name)
 		right -= style.Width(k[i].name) + vg.Points(4)

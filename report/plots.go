@@ -146,18 +146,18 @@ func panel(run *Run, label string, logarithmic bool, traces ...trace) (*plot.Plo
 	if logarithmic {
 		logHeadroom(p)
 	} else {
-		p.Y.Max *= 1.3
+		p.Y.Max *= 1.45
 	}
 	return p, nil
 }
 
-// logHeadroom leaves a quarter of a logarithmic plot free above the lines, where the names stand.
+// logHeadroom leaves nearly a third of a logarithmic plot free above the lines, where the names stand.
 func logHeadroom(p *plot.Plot) {
 	if math.IsInf(p.Y.Min, 0) {
 		p.Y.Min, p.Y.Max = 1, 10
 	}
 	p.Y.Min /= 1.3
-	p.Y.Max *= math.Pow(p.Y.Max*2/p.Y.Min, 0.25)
+	p.Y.Max *= math.Pow(p.Y.Max*2/p.Y.Min, 0.4)
 }
 
 // span is the time a timeline shows.

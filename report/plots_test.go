@@ -96,7 +96,7 @@ func TestPicturesOfPoorRuns(t *testing.T) {
 		"one second": {Record: &results.Record{}, Timeline: []results.Second{{Offered: new(int64(5)), AlertP50MS: new(0.0)}}, Series: map[string]*results.Histogram{"alert": one}},
 		"holes":      {Record: &results.Record{Arch: "\x00ü", Phases: []results.Phase{{Name: "drain", FromS: 5, ToS: 1}}}, Timeline: []results.Second{{Lag: new(int64(5))}, {Second: 9, Lag: new(int64(5))}, {Second: 10}}},
 	} {
-		for _, picture := range []func(*Run) ([]byte, error){LatencyPNG, TimelinePNG} {
+		for i, picture := range []func(*Run) ([]byte, error){LatencyPNG, TimelinePNG} {
 			content, err := picture(run)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -104,6 +104,9 @@ func TestPicturesOfPoorRuns(t *testing.T) {
 			}
 			if n, box := pixels(t, content, blue); box.Dx() > 30 {
 				t.Errorf("%s: a line of %d pixels in %v", name, n, box)
+			}
+			if n, _ := pixels(t, content, purple); name == "one second" && i == 1 && n < 4 {
+				t.Errorf("%s: a single second is not shown", name)
 			}
 		}
 	}

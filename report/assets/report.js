@@ -34,7 +34,7 @@
   }
 
   function logRange(u, min, max) {
-    return min == null ? [1, 10] : [min / 1.3, max * 1.3];
+    return min == null ? [1, 10] : [min / 1.3, max * 2];
   }
 
   function yAxis(label, log) {
@@ -71,8 +71,15 @@
     charts.push({ chart: chart, resize: () => chart.setSize({ width: width(), height: options.tall || 190 }) });
   }
 
+  // A value between two that were not measured has no line; it gets a dot.
+  function alone(u, i) {
+    const values = u.data[i];
+    return values.map((v, at) => at).filter(at => values[at] != null && values[at - 1] == null && values[at + 1] == null);
+  }
+
   function line(label, i, digits, more) {
-    return Object.assign({ label: label, stroke: () => color(i), width: 2, points: { show: false }, value: (u, v) => number(v, digits) }, more);
+    const dots = { show: true, size: 5, width: 0, fill: () => color(i), filter: alone };
+    return Object.assign({ label: label, stroke: () => color(i), width: 2, points: dots, value: (u, v) => number(v, digits) }, more);
   }
 
   function curve() {
@@ -95,12 +102,21 @@
     }, [data.curveX].concat(data.curves.map(c => c.ms)));
   }
 
+  const wholeSeconds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
+
   function seconds(id, label, series, more) {
+    if (data.seconds.length && series.every(s => s.values.every(v => v == null))) {
+      const note = document.createElement("p");
+      note.className = "soft small";
+      note.textContent = label + ": no second of the run has enough samples.";
+      document.getElementById(id).replaceChildren(note);
+      return;
+    }
     const log = more && more.log;
     draw(id, {
       cursor: { sync: { key: "seconds" } },
       scales: { x: { time: false, range: (u, min, max) => min == null ? [0, data.until] : [min, max] }, y: log ? { distr: 3, range: logRange } : { range: (u, min, max) => [0, (max || 1) * 1.15] } },
-      axes: [axis(more && more.last ? "seconds since the first intended send" : undefined, { labelSize: more && more.last ? 22 : 0, values: (u, vs) => vs.map(short) }), yAxis(label, log)],
+      axes: [axis(more && more.last ? "seconds since the first intended send" : undefined, { labelSize: more && more.last ? 20 : 0, values: (u, vs) => vs.map(short), incrs: wholeSeconds }), yAxis(label, log)],
       series: [{ label: "second", value: (u, v) => v == null ? "–" : String(v) }].concat(series.map((s, i) => line(s.label, s.color == null ? i : s.color, s.digits || 0))),
       hooks: { drawClear: [phases] },
     }, [data.seconds].concat(series.map(s => s.values)));
@@ -111,7 +127,7 @@
     const t = data.timeline;
     seconds("rates", "events/s", [{ label: "offered", values: t.offered, color: 3 }, { label: "acknowledged", values: t.acked, color: 4 }, { label: "processed", values: t.processed, color: 0 }]);
     seconds("lag", "lag, events", [{ label: "acknowledged, not yet processed", values: t.lag, color: 2 }]);
-    seconds("latency", "alert, ms", [{ label: "p99", values: t.alertP99, color: 1, digits: 2 }, { label: "p50", values: t.alertP50, color: 4, digits: 2 }], { log: true });
+    seconds("latency", "alert, ms", [{ label: "p99", values: t.alertP99, color: 1, digits: 2 }, { label: "p50", values: t.alertP50, color: 4, digits: 2 }], { log: true, last: true });
     seconds("query", "query p99, ms", [{ label: "p99", values: t.queryP99, color: 1, digits: 2 }], { log: true, last: true });
     seconds("cpu", "CPU, cores", data.cpu.map(c => ({ label: c.name, values: c.values, digits: 2 })));
     seconds("rss", "memory, MiB", data.rss.map(c => ({ label: c.name, values: c.values })), { last: true });
