@@ -49,12 +49,14 @@ func (b *bed) again(n int) { b.turns = append(b.turns, b.turns[n]) }
 // evidence is what is collected of a run, before it is written.
 type evidence struct {
 	ledger []loadgen.Entry
-	topic  map[int32][]record
-	views  [3][][]string // in the order of evidenceViews; null is NULL
-	dead   [][3]string
-	probes []answer
-	late   int64
-	cut    []int64
+	// ledgerFrom is a file that holds the same; empty: the ledger is written.
+	ledgerFrom string
+	topic      map[int32][]record
+	views      [3][][]string // in the order of evidenceViews; null is NULL
+	dead       [][3]string
+	probes     []answer
+	late       int64
+	cut        []int64
 }
 
 var evidenceViews = []view{viewAnomalies, viewWindows, viewProfiles}

@@ -30,8 +30,21 @@ func (e *evidence) write(t testing.TB, dir string) {
 			t.Fatal(err)
 		}
 	}
-	ledger, err := loadgen.NewLedgerWriter(filepath.Join(dir, ledgerFile), uint64(len(e.ledger)))
-	must(err)
+	if path := filepath.Join(dir, ledgerFile); e.ledgerFrom != "" {
+		must(os.Symlink(e.ledgerFrom, path))
+	} else {
+		must(e.writeLedger(path))
+	}
+	for name, write := range e.files() {
+		must(save(dir, name, write))
+	}
+}
+
+func (e *evidence) writeLedger(path string) error {
+	ledger, err := loadgen.NewLedgerWriter(path, uint64(len(e.ledger)))
+	if err != nil {
+		return err
+	}
 	for n, entry := range e.ledger {
 		if entry.Status == loadgen.NotSent {
 			continue
@@ -43,10 +56,7 @@ func (e *evidence) write(t testing.TB, dir string) {
 			ledger.Failed(uint64(n))
 		}
 	}
-	must(ledger.Close())
-	for name, write := range e.files() {
-		must(save(dir, name, write))
-	}
+	return ledger.Close()
 }
 
 // files are the writers of the files in the folder evidence.

@@ -3,6 +3,7 @@ package oracle
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -133,6 +134,7 @@ func mutations() []mutation {
 		// The broker
 		{name: "broker: acknowledged record lost", caught: "broker_lost", change: func(e *evidence) { e.topic[1] = slices.Delete(e.topic[1], 50, 51) }},
 		{name: "broker: acknowledged record at another offset", caught: "broker_lost", change: func(e *evidence) { e.ledger[e.topic[1][50].n].Offset++ }},
+		{name: "broker: acknowledged record in another partition", caught: "broker_lost", change: func(e *evidence) { e.ledger[e.acknowledged(1)].Partition++ }},
 		{name: "broker: acknowledged record twice", caught: "broker_duplicate", change: func(e *evidence) {
 			last := e.topic[1][len(e.topic[1])-1]
 			e.topic[1] = append(e.topic[1], record{offset: last.offset + 1, n: e.acknowledged(1), kind: recordSame})
@@ -223,9 +225,13 @@ func counts(c results.Correctness) map[string]int64 {
 
 func TestMutations(t *testing.T) {
 	clean := map[bool]*evidence{}
+	ledger := map[bool]string{} // written once: a ledger is synced to the disk
 	for _, lambda := range []bool{false, true} {
 		b := oddStream(lambda)
 		clean[lambda] = b.simulate(b.rules, "")
+		dir := t.TempDir()
+		clean[lambda].write(t, dir)
+		ledger[lambda] = filepath.Join(dir, ledgerFile)
 	}
 	for _, m := range mutations() {
 		t.Run(m.name, func(t *testing.T) {
@@ -243,6 +249,9 @@ func TestMutations(t *testing.T) {
 			}
 			if reflect.DeepEqual(e, clean[m.lambda]) {
 				t.Fatal("not exercised: the stream holds no case that makes it visible")
+			}
+			if slices.Equal(e.ledger, clean[m.lambda].ledger) {
+				e.ledgerFrom = ledger[m.lambda]
 			}
 			j := b.judge(t, e)
 			if v := verdict(j); v.Status != results.Incorrect {
