@@ -28,6 +28,9 @@ const (
 // readyWithin bounds the time from the start of the components until all of them can work.
 const readyWithin = 60 * time.Second
 
+// endWithin bounds the orderly end of everything; what has not ended by then is killed.
+const endWithin = 20 * time.Second
+
 // lead is the time from the last preparation to the first intended send, so that the driver starts on time.
 const lead = 100 * time.Millisecond
 
@@ -107,7 +110,9 @@ func Run(ctx context.Context, cfg Config) (outcome *Outcome, err error) {
 	// Tearing down must go on when ctx has ended.
 	after := context.WithoutCancel(ctx)
 	defer func() {
-		if e := r.tearDown(after); e != nil {
+		ending, cancel := context.WithTimeout(after, endWithin)
+		defer cancel()
+		if e := r.tearDown(ending); e != nil {
 			err = errors.Join(err, e)
 		}
 		if err != nil {
@@ -212,7 +217,7 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	begun := time.Now()
-	if r.supervisor, err = supervise(r.Executable, r.Architecture, env, logs, r.now); err != nil {
+	if r.supervisor, err = supervise(r.Executable, r.Architecture, env, logs, r.workspace.Track, r.now); err != nil {
 		return err
 	}
 	if err := r.ready(ctx); err != nil {

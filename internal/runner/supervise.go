@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -26,6 +27,7 @@ type supervisor struct {
 	arch       string
 	input      []byte // the environment as one JSON line
 	logs       string
+	track      func(*proc.Process) error // records a process for the sweep, should it outlive the harness
 	now        func() time.Duration // since origin; negative before it
 
 	mu       sync.Mutex
@@ -38,14 +40,15 @@ type supervisor struct {
 }
 
 // supervise starts every component. stop must be called even after an error.
-func supervise(executable string, arch architectures.Architecture, env architectures.Environment, logs string, now func() time.Duration) (*supervisor, error) {
+func supervise(executable string, arch architectures.Architecture, env architectures.Environment, logs string,
+	track func(*proc.Process) error, now func() time.Duration) (*supervisor, error) {
 	input, err := json.Marshal(env)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &supervisor{
-		executable: executable, arch: arch.Name(), input: input, logs: logs, now: now,
+		executable: executable, arch: arch.Name(), input: input, logs: logs, track: track, now: now,
 		running: map[string]*proc.Process{}, stop: cancel,
 	}
 	for _, c := range arch.Components() {
@@ -66,6 +69,9 @@ func (s *supervisor) start(name string) (*proc.Process, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if err := s.track(p); err != nil {
+		return nil, errors.Join(err, p.Abort())
 	}
 	s.mu.Lock()
 	s.running[name] = p
