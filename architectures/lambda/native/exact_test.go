@@ -1,0 +1,197 @@
+package native
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"lkbench/internal/bank"
+	"lkbench/internal/native"
+)
+
+// TestViewsAreExact reads the served views while speed and ingest commit, each in its own rhythm, and generations are
+// planned, published and cleaned away: every read must show exactly some prefix of every partition. With a view that
+// merges wrongly it must not pass.
+func TestViewsAreExact(t *testing.T) {
+	if err := watchViews(t, newWorld(t)); err != nil {
+		t.Error(err)
+	}
+	for view, wrong := range map[string][2]string{
+		"customer_windows":  {"epoch >= (select generation from serving)", "epoch >= 0"},
+		"customer_profiles": {"epoch >= (select generation from serving)", "epoch > (select generation from serving)"},
+		"anomalies":         {`and v."offset" > u."offset"`, ""},
+	} {
+		t.Run("wrong "+view, func(t *testing.T) {
+			w := newWorld(t)
+			text := script(w.env)
+			text = text[strings.Index(text, "create view "+view):]
+			text = text[len("create"):strings.Index(text, ";")]
+			broken := strings.ReplaceAll(text, wrong[0], wrong[1])
+			if broken == text {
+				t.Fatalf("%s does not say %q", view, wrong[0])
+			}
+			w.exec(t, "create or replace"+broken)
+			err := watchViews(t, w)
+			if !errors.As(err, new(inexact)) {
+				t.Errorf("the wrong view passes: %v", err)
+			}
+		})
+	}
+}
+
+// inexact says that a read shows no prefix.
+type inexact struct{ difference string }
+
+func (i inexact) Error() string { return i.difference }
+
+// watchViews lets a stream pass and returns what is wrong with the reads meanwhile.
+func watchViews(t *testing.T, w *world) error {
+	records := randomRecords(rand.New(rand.NewPCG(5, 5)), 1500, 0, w.env.Partitions)
+	events := eventsOf(records, w.env.Rules)
+	w.streams(t, 0, 0)
+	running, stop := context.WithCancel(t.Context())
+	defer stop()
+	group, ctx := errgroup.WithContext(running)
+	passing, done := errgroup.WithContext(ctx)
+	for component, sink := range map[string]native.Sink{"speed": newSpeedSink(w.env), "ingest": newIngestSink()} {
+		conn := connect(t, w.env.Postgres)
+		passing.Go(func() error { return pass(done, conn, component, sink, events) })
+	}
+	group.Go(func() error {
+		defer stop()
+		return passing.Wait()
+	})
+	group.Go(func() error { return newBatch(w.env, slog.New(slog.DiscardHandler)).run(ctx) })
+	reads := 0
+	for ctx.Err() == nil {
+		if err := w.showsPrefix(t, records); err != nil {
+			stop()
+			return errors.Join(err, ignoreCanceled(group.Wait()))
+		}
+		reads++
+	}
+	if err := ignoreCanceled(group.Wait()); err != nil {
+		return err
+	}
+	batches, err := w.system.Batches(t.Context())
+	if err == nil && (len(batches) < 3 || reads < 10) {
+		err = fmt.Errorf("only %d generations and %d reads: that shows nothing", len(batches), reads)
+	}
+	return err
+}
+
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// eventsOf is what a stream component makes of records in log order. All events of the first window come after the
+// horizon.
+func eventsOf(records []record, rules bank.Rules) []native.Event {
+	events := make([]native.Event, len(records))
+	counts := map[string]int64{}
+	for i, r := range records {
+		e := &events[i]
+		e.Partition, e.Offset, e.ID, e.Customer = r.partition, r.offset, []byte(r.id), []byte(r.customer)
+		e.EventTime, e.Amount, e.Window = r.at, bank.Paise(r.amount), rules.WindowStart(r.at)
+		if r.location != "" {
+			e.Location = []byte(r.location)
+		}
+		if e.HasBalance = r.balance != nil; e.HasBalance {
+			e.Balance = bank.Paise(*r.balance)
+		}
+		key := fmt.Sprint(r.customer, e.Window)
+		counts[key]++
+		e.Unsettled = e.Window == 0
+		e.Velocity = !e.Unsettled && counts[key] == rules.VelocityCount
+	}
+	return events
+}
+
+// pass stands for a stream component: it writes events and positions in transactions of random sizes, and rests at times.
+func pass(ctx context.Context, conn *pgx.Conn, component string, sink native.Sink, events []native.Event) error {
+	r := rand.New(rand.NewPCG(uint64(len(component)), 7))
+	for len(events) > 0 {
+		b := native.Batch{Events: events[:min(len(events), 1+r.IntN(30))]}
+		if err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			const lock = `select epoch from offsets where component = $1 order by partition for update`
+			found, err := tx.Query(ctx, lock, component)
+			if err != nil {
+				return err
+			}
+			epochs, err := pgx.CollectRows(found, pgx.RowTo[int64])
+			if err != nil {
+				return err
+			}
+			b.Epoch = epochs[0]
+			if err := sink.Write(ctx, tx, &b); err != nil {
+				return err
+			}
+			for _, e := range b.Events {
+				const move = `update offsets set next_offset = $3 where component = $1 and partition = $2`
+				if _, err := tx.Exec(ctx, move, component, e.Partition, e.Offset+1); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return fmt.Errorf("%s: %w", component, err)
+		}
+		events = events[len(b.Events):]
+		if r.IntN(10) == 0 {
+			time.Sleep(time.Duration(r.Int64N(int64(100 * time.Millisecond))))
+		}
+	}
+	return nil
+}
+
+// showsPrefix reads all served views from one snapshot and holds them against the naive computation of as many records
+// of each partition as they show.
+func (w *world) showsPrefix(t *testing.T, records []record) error {
+	w.exec(t, `begin transaction isolation level repeatable read read only`)
+	got := answers{
+		Anomalies: w.dump(t, anomalyText+"anomalies"), Windows: w.dump(t, windowText+"customer_windows"), Profiles: w.dump(t, profileText+"customer_profiles"),
+	}
+	counts := w.dump(t, `select to_json(customer_id) || ' ' || sum(transactions) from customer_windows group by customer_id`)
+	w.exec(t, `commit`)
+
+	shown := map[int32]int{}
+	for _, line := range counts {
+		for i, name := range customers {
+			var n int
+			if rest, ok := strings.CutPrefix(line, quoted(name)+" "); ok {
+				if _, err := fmt.Sscan(rest, &n); err != nil {
+					return err
+				}
+				shown[int32(i)%w.env.Partitions] += n
+			}
+		}
+	}
+	var prefix []record
+	for _, r := range slices.SortedFunc(slices.Values(records), func(a, b record) int { return cmp.Compare(a.offset, b.offset) }) {
+		if shown[r.partition] > 0 {
+			shown[r.partition]--
+			prefix = append(prefix, r)
+		}
+	}
+	want := reference(prefix, w.env.Rules)
+	want.Parts = nil
+	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		return inexact{"the views show no prefix, want - got +:\n" + diff}
+	}
+	return nil
+}
