@@ -1,18 +1,15 @@
 package observe
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // withConn runs do on a plain connection of its own.
@@ -48,9 +45,6 @@ func (f *Follower) connect(ctx context.Context, lookUp bool) (time.Time, error) 
 		return time.Time{}, err
 	}
 	cfg.RuntimeParams["replication"] = "database"
-	cfg.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		return pgproto3.NewFrontend(bufio.NewReaderSize(&gatherReader{r: r, f: f}, gatherBuffer), w)
-	}
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return time.Time{}, err

@@ -9,8 +9,7 @@ import (
 )
 
 // BenchmarkFollowerStream follows alerts that a loop within the server inserts, a transaction every 10 ms, so that all CPU
-// of this process is the follower's: cpu-ns/row is what one alert costs the harness. An iteration is a transaction. Few alerts in
-// small transactions show what gathering does not help.
+// of this process is the follower's: cpu-ns/row is what one alert costs the harness. An iteration is a transaction.
 func BenchmarkFollowerStream(b *testing.B) {
 	for _, perCommit := range []int{5, 400} {
 		b.Run(fmt.Sprintf("%d_alerts_a_second", 100*perCommit), func(b *testing.B) { benchmarkStream(b, perCommit) })
