@@ -28,7 +28,7 @@ type supervisor struct {
 	input      []byte // the environment as one JSON line
 	logs       string
 	track      func(*proc.Process) error // records a process for the sweep, should it outlive the harness
-	now        func() time.Duration // since origin; negative before it
+	now        func() time.Duration      // since origin; negative before it
 
 	mu       sync.Mutex
 	running  map[string]*proc.Process
