@@ -148,3 +148,15 @@ func TestDifferencesAreSpread(t *testing.T) {
 		}
 	}
 }
+
+// TestFreshnessSkipsTheUnacknowledged: of what an answer lacks, an event that was never acknowledged has no age.
+func TestFreshnessSkipsTheUnacknowledged(t *testing.T) {
+	b, _ := probeBed()
+	b.turns[0].status = loadgen.Indeterminate
+	e := b.simulate(b.rules, "")
+	e.probes = []answer{{View: viewProfiles.name, Customer: "A", IntendedUS: 200_000, SentUS: 9_000, AnsweredUS: 9_100}}
+	j := b.judge(t, e)
+	if got := j.Freshness.Quantile(1).Round(10 * time.Microsecond); j.Correctness.StaleAnswers != 1 || got != 8*time.Millisecond {
+		t.Errorf("freshness %v, want 8ms, the age of the second event: %+v", got, j.Correctness)
+	}
+}
