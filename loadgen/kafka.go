@@ -80,7 +80,8 @@ func NewKafkaSender(brokers []string, topic string, options ...kgo.Opt) (*KafkaS
 	s := &KafkaSender{client: client}
 	s.records.New = func() any {
 		r := &record{sender: s}
-		r.promise = r.finish
+		r.headers[0] = kgo.RecordHeader{Key: HeaderN, Value: r.n[:]}
+		r.Headers, r.promise = r.headers[:], r.finish
 		return r
 	}
 	return s, nil
@@ -98,9 +99,8 @@ func (s *KafkaSender) Ready(ctx context.Context) error {
 func (s *KafkaSender) Send(n uint64, key, value []byte, done func(partition int32, offset int64, err error)) {
 	r := s.records.Get().(*record)
 	binary.BigEndian.PutUint64(r.n[:], n)
-	r.headers[0] = kgo.RecordHeader{Key: HeaderN, Value: r.n[:]}
-	r.Record = kgo.Record{Key: key, Value: value, Headers: r.headers[:]}
-	r.done = done
+	// kgo sets the other fields anew, but keeps a time that it finds.
+	r.Key, r.Value, r.Timestamp, r.done = key, value, time.Time{}, done
 	s.open.Add(1)
 	s.client.Produce(context.Background(), &r.Record, r.promise)
 }
@@ -113,7 +113,6 @@ func (r *record) finish(_ *kgo.Record, err error) {
 	r.done(r.Partition, r.Offset, err)
 	s.open.Done()
 	if err == nil { // after an error kgo may still hold it
-		r.Record, r.done = kgo.Record{}, nil
 		s.records.Put(r)
 	}
 }
@@ -123,8 +122,10 @@ func (s *KafkaSender) Flush(ctx context.Context) error { return s.client.Flush(c
 
 // Close gives up what is in flight and ends the connections. When it returns, all outcomes are known. It is called once, after
 // the last Send.
-func (s *KafkaSender) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+func (s *KafkaSender) Close() { s.closeWithin(closeTimeout) }
+
+func (s *KafkaSender) closeWithin(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	// If it fails because a broker does not answer in time, closing the client fails what is left.
 	_ = s.client.AbortBufferedRecords(ctx)

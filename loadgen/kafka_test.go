@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,6 +138,61 @@ func TestKafkaSenderWithoutBroker(t *testing.T) {
 		if e := ledger.Entry(n); e.Status != Indeterminate {
 			t.Errorf("event %d: %+v", n, e)
 		}
+	}
+}
+
+// deafConn lets nothing of what the broker says through any more, once told to.
+type deafConn struct {
+	net.Conn
+	deaf *atomic.Bool
+}
+
+func (c deafConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if err != nil || !c.deaf.Load() {
+			return n, err
+		}
+	}
+}
+
+// A broker that took the records but never answers leaves them indeterminate, and Close does not return before that is known.
+func TestKafkaSenderWithoutAnswers(t *testing.T) {
+	var deaf atomic.Bool
+	sender, err := NewKafkaSender(infratest.Kafka(t, 1, testTopic), testTopic, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return deafConn{conn, &deaf}, err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sender.Ready(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var answered, unknown atomic.Int64
+	outcome := func(_ int32, _ int64, err error) {
+		if err != nil {
+			unknown.Add(1)
+		} else {
+			answered.Add(1)
+		}
+	}
+	sender.Send(0, []byte("key"), []byte("value"), outcome)
+	if err := sender.Flush(context.Background()); err != nil || answered.Load() != 1 {
+		t.Fatalf("%v, %d answered", err, answered.Load())
+	}
+	deaf.Store(true)
+	for n := range uint64(100) {
+		sender.Send(1+n, []byte("key"), []byte("value"), outcome)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := sender.Flush(ctx); err == nil {
+		t.Error("flushed without answers")
+	}
+	sender.closeWithin(50 * time.Millisecond)
+	if answered.Load() != 1 || unknown.Load() != 100 {
+		t.Errorf("%d answered and %d unknown of 101", answered.Load(), unknown.Load())
 	}
 }
 
