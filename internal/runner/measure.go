@@ -260,21 +260,25 @@ func endOffsets(ctx context.Context, brokers []string) ([]int64, error) {
 	return ends, nil
 }
 
-// pick chooses whom probe i asks about: every other time a customer whose event was sent in the last moments, where an
-// answer is most likely to be stale, else any of the run.
+// pick chooses whom probe i asks about.
 func (r *run) pick(i uint64) (customer string, windowStart bank.Micros) {
-	sent := uint64(max(1, r.load.generator.Progress().Sent))
+	return pick(r.source, r.rules, r.Scenario.Seed, i, uint64(max(1, r.load.generator.Progress().Sent)))
+}
+
+// pick chooses, every other two times, a customer whose event was sent in the last moments, where an answer is most
+// likely to be stale, else any of the run; two times each, because probes ask the two views in turn.
+func pick(source loadgen.Source, rules bank.Rules, seed, i, sent uint64) (customer string, windowStart bank.Micros) {
 	span := sent
 	if i/2%2 == 0 {
 		span = min(sent, recent)
 	}
-	n := sent - 1 - mix(r.Scenario.Seed^i)%span
+	n := sent - 1 - mix(seed^i)%span
 	// Malformed events name no customer that could be asked for: look at the turns before.
 	for {
 		var t bank.Transaction
-		e := r.source.Event(n, make([]byte, 0, 512))
+		e := source.Event(n, nil)
 		if bank.Decode(e.Value, &t) == nil {
-			return string(t.Customer), r.rules.WindowStart(t.EventTime)
+			return string(t.Customer), rules.WindowStart(t.EventTime)
 		}
 		if n == 0 {
 			return string(e.Key), 0
