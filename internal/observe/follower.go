@@ -50,7 +50,6 @@ type Follower struct {
 	done     chan struct{} // closed when follow has returned; nil before Run
 	hurry    atomic.Bool   // ask the server how far it is, now
 	position atomic.Uint64 // everything before it has been received
-	slots    int           // made so far
 
 	beforeGet, beforeConnect func() // test hooks: called before every read, every attempt to connect again
 

@@ -29,7 +29,7 @@ type SamplerConfig struct {
 
 // Sample is one row of the timeline, taken at the end of a second of the run.
 type Sample struct {
-	Second    int           // the second that ends: this is taken at Second+1 after origin
+	Second    int           // the second that ends: this is taken at Second+1 after origin; the last one of a run lies within its second
 	At        time.Duration // when it really was taken, since origin
 	Offered   int64         // events so far, as all counts
 	Sent      int64
