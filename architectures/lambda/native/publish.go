@@ -147,8 +147,13 @@ func write(ctx context.Context, tx pgx.Tx, s *selection, m *architectures.Batch)
 	return changed, nil
 }
 
-// cleanPages is how many pages of a realtime table are cleaned by one statement, so that none takes long.
-const cleanPages = 256
+const (
+	// cleanPages is how many pages of a realtime table are cleaned by one statement, so that none takes long.
+	cleanPages = 256
+	// vacuumPages is the size from which a realtime table is vacuumed. Vacuum tells the planner the size, and a probe that
+	// was planned for a handful of pages would read all of the table when it has grown.
+	vacuumPages = 64
+)
 
 // clean deletes the realtime rows that generation covers. They are invisible already. Rows that speed holds are left
 // for the next time, so that the two never wait for each other.
@@ -159,15 +164,15 @@ func clean(ctx context.Context, conn *pgx.Conn, generation int64) error {
 		if err := conn.QueryRow(ctx, size, table).Scan(&pages); err != nil {
 			return fmt.Errorf("clean %s: %w", table, err)
 		}
-		if pages == 0 {
-			continue
-		}
 		for from := int64(0); from < pages; from += cleanPages {
 			const remove = `delete from %[1]s where ctid = any(array(select ctid from %[1]s
 				where ctid >= '(%[2]d,0)' and ctid < '(%[3]d,0)' and epoch < %[4]d for update skip locked))`
 			if _, err := conn.Exec(ctx, fmt.Sprintf(remove, table, from, from+cleanPages, generation)); err != nil {
 				return fmt.Errorf("clean %s: %w", table, err)
 			}
+		}
+		if pages < vacuumPages {
+			continue
 		}
 		// The next rows need the room now; autovacuum would come once a minute at best.
 		if _, err := conn.Exec(ctx, `vacuum `+table); err != nil {
