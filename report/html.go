@@ -70,7 +70,7 @@ func HTML(run *Run) ([]byte, error) {
 		"decimals": func(v float64, digits int) string { return decimals(&v, digits) },
 		"ms":       func(v *float64) string { return decimals(v, 2) },
 		"mib":      mebibytes,
-		"measured": measured,
+		"measured": measured, "throughput": throughput,
 	}).Parse(source)
 	if err != nil {
 		return nil, err
@@ -121,16 +121,32 @@ func measured(t results.Threshold) string {
 
 func counts(r *results.Record) []pair {
 	c := r.Correctness
-	fine := func(name string, n int64) pair { return pair{Name: name, Value: integer(n)} }
-	zero := func(name string, n int64) pair { return pair{name, integer(n), n != 0} }
-	of := func(name string, n, want int64) pair { return pair{name, fmt.Sprintf("%d of %d", n, want), n != want} }
+	// Nothing wrong among nothing checked is not a result.
+	checked := func(n, among int64) string {
+		if among == 0 {
+			return none
+		}
+		return integer(n)
+	}
+	rows := func(name string, n int64) pair { return pair{"rows " + name, checked(n, c.Expected), n != 0} }
+	answers := func(name string, n int64) pair { return pair{Name: "answers " + name, Value: checked(n, c.Answers)} }
+	topic := func(name string, n int64) pair { return pair{name, checked(n, c.Expected), n != 0} }
+	of := func(name string, n, want int64) pair {
+		if c.Expected == 0 {
+			return pair{Name: name, Value: none}
+		}
+		return pair{name, fmt.Sprintf("%d of %d", n, want), n != want}
+	}
+	wrong := answers("wrong", c.WrongAnswers)
+	wrong.Bad = c.WrongAnswers != 0
 	return []pair{
-		fine("rows expected in the views", c.Expected), fine("rows observed in the views", c.Observed),
-		zero("rows missing", c.Missing), zero("rows duplicate", c.Duplicate), zero("rows wrong", c.Wrong), zero("rows unexpected", c.Unexpected),
-		fine("answers to queries", c.Answers), fine("answers right", c.RightAnswers), fine("answers stale", c.StaleAnswers),
-		zero("answers wrong", c.WrongAnswers), zero("seconds with wrong answers", c.WrongAnswerSeconds), zero("queries without answer", c.FailedQueries),
-		zero("events lost by the broker", c.BrokerLost), zero("events stored twice by the broker", c.BrokerDuplicate),
-		zero("records corrupted by the broker", c.BrokerCorrupt), zero("foreign records", c.ForeignRecords),
+		{Name: "rows expected in the views", Value: integer(c.Expected)}, {Name: "rows observed in the views", Value: checked(c.Observed, c.Expected)},
+		rows("missing", c.Missing), rows("duplicate", c.Duplicate), rows("wrong", c.Wrong), rows("unexpected", c.Unexpected),
+		{Name: "answers to queries", Value: integer(c.Answers)}, answers("right", c.RightAnswers), answers("stale", c.StaleAnswers), wrong,
+		{"seconds with wrong answers", checked(c.WrongAnswerSeconds, c.Answers), c.WrongAnswerSeconds != 0},
+		{"queries without answer", integer(c.FailedQueries), c.FailedQueries != 0},
+		topic("events lost by the broker", c.BrokerLost), topic("events stored twice by the broker", c.BrokerDuplicate),
+		topic("records corrupted by the broker", c.BrokerCorrupt), topic("foreign records", c.ForeignRecords),
 		of("malformed records dead-lettered", c.DeadLettered, c.MalformedSent), of("late events counted as late", c.LateCounted, c.LateExpected),
 	}
 }

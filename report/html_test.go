@@ -60,6 +60,19 @@ func TestPageTellsTheVerdictFirstAndTheCommandLast(t *testing.T) {
 	}
 }
 
+// A page of a run that checked nothing shows no zero where a count of defects would stand.
+func TestPageOfAnUncheckedRunHasNoGoodNumbers(t *testing.T) {
+	html := rendered(t, &Run{Record: &results.Record{}})
+	for _, name := range []string{"rows missing", "rows unexpected", "answers wrong", "events lost by the broker", "late events counted as late"} {
+		if !strings.Contains(html, "<span>"+name+"</span><span>"+none+"</span>") {
+			t.Errorf("%s is not %s", name, none)
+		}
+	}
+	if !strings.Contains(html, `class="verdict unverified"`) || !strings.Contains(html, "<b>"+none+"</b><span>throughput, events/s</span>") {
+		t.Error("an unverified run looks like a verified one")
+	}
+}
+
 // Whatever the page would load from elsewhere stands in one of these.
 var reference = regexp.MustCompile(`(?i)(\b(src|href|action|data|poster|srcset)\s*=\s*["']?\s*(https?:)?//)|@import|url\(\s*["']?(https?:)?//`)
 

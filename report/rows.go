@@ -47,7 +47,7 @@ func rows(runs []*Run) []row {
 	milliseconds("alert latency p50", func(r *results.Record) *float64 { return r.Latency.Alert.P50 })
 	milliseconds("alert latency p99", func(r *results.Record) *float64 { return r.Latency.Alert.P99 })
 	milliseconds("alert latency p99.9", func(r *results.Record) *float64 { return r.Latency.Alert.P999 })
-	add("throughput, events/s", func(r *results.Record) string { return decimals(&r.ThroughputS, 0) })
+	add("throughput, events/s", throughput)
 	milliseconds("freshness p99", func(r *results.Record) *float64 { return r.Freshness.P99 })
 	milliseconds("query latency p99", func(r *results.Record) *float64 { return r.Latency.Query.P99 })
 	group()
@@ -79,15 +79,14 @@ func resourceRows(runs []*Run) []row {
 	cpu := []row{{}, {label: "CPU of all, s"}}
 	memory := []row{{}}
 	for _, run := range runs {
-		total, any := 0.0, false
-		for _, r := range run.Record.Resources {
-			total, any = total+r.CPUS, true
+		var total *float64
+		for i, r := range run.Record.Resources {
+			if i == 0 {
+				total = new(0.0)
+			}
+			*total += r.CPUS
 		}
-		cell := none
-		if any {
-			cell = decimals(&total, 1)
-		}
-		cpu[1].cells = append(cpu[1].cells, cell)
+		cpu[1].cells = append(cpu[1].cells, decimals(total, 1))
 	}
 	for _, name := range names {
 		used, peak := row{label: "CPU of " + name + ", s"}, row{label: "peak memory of " + name + ", MiB"}
@@ -133,6 +132,14 @@ func headings(runs []*Run) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+// throughput of a run that did not drain does not exist.
+func throughput(r *results.Record) string {
+	if r.ThroughputS == 0 {
+		return none
+	}
+	return decimals(&r.ThroughputS, 0)
 }
 
 func verdict(s results.Status) string { return strings.ReplaceAll(s.String(), "_", " ") }

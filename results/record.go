@@ -44,7 +44,7 @@ type Record struct {
 	Verdict       Verdict             `json:"verdict"`
 	Load          Load                `json:"load"`
 	Data          *Data               `json:"data,omitempty"`
-	ThroughputS   float64             `json:"throughput_per_s"` // events processed by every component, per second of the measured load and its drain
+	ThroughputS   float64             `json:"throughput_per_s"` // events processed by every component, per second of the measured load and its drain; 0 if it did not drain
 	Latency       Latencies           `json:"latency_ms"`
 	Freshness     Summary             `json:"freshness_ms"` // age of the oldest acknowledged event missing from an answer, at the query
 	Correctness   Correctness         `json:"correctness"`

@@ -40,7 +40,13 @@ func metrics() []metric {
 			all = append(all, metric{s.name + "." + f.name, "ms", func(r *Record) *float64 { return f.of(s.of(r)) }})
 		}
 	}
-	all = append(all, metric{"throughput", "events/s", func(r *Record) *float64 { return &r.ThroughputS }})
+	all = append(all, metric{"throughput", "events/s", func(r *Record) *float64 {
+		// A run that did not drain has no throughput.
+		if r.ThroughputS == 0 {
+			return nil
+		}
+		return &r.ThroughputS
+	}})
 	// Zero rows missing of zero expected is not a good result but none.
 	rows := func(name string, count func(c Correctness) int64) metric {
 		return metric{"correctness." + name, "", func(r *Record) *float64 { return counted(count(r.Correctness), r.Correctness.Expected) }}

@@ -217,7 +217,7 @@ func TestThresholds(t *testing.T) {
 // What was not measured meets no expectation, whatever the operator.
 func TestNothingMeasuredMeetsNothing(t *testing.T) {
 	for _, name := range MetricNames() {
-		if name == "throughput" || name == "restarts" {
+		if name == "restarts" { // none happened, and that is known
 			continue
 		}
 		for _, op := range []string{"<", "<=", ">", ">=", "=="} {
