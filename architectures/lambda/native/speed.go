@@ -43,6 +43,12 @@ func newSpeedSink(env architectures.Environment) *speedSink {
 	}
 }
 
+// The tables whose rows are nearly always new, with their columns.
+const (
+	rtWindows   = "rt_windows (epoch, customer_id, window_start, transactions, amount_paise, max_balance_paise)"
+	rtAnomalies = "rt_anomalies (epoch, transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start)"
+)
+
 const (
 	addWindows = `
 insert into rt_windows as w (epoch, customer_id, window_start, transactions, amount_paise, max_balance_paise)
@@ -162,13 +168,16 @@ func (s *speedSink) add(ctx context.Context, tx pgx.Tx, epoch int64) error {
 	key := native.Int8(epoch)
 	fresh, others := s.fold.Windows()
 	for _, w := range []struct {
-		statement string
-		columns   []*native.Param
-	}{{addWindows, fresh}, {addWindows, others}, {addParts, s.fold.Parts()}, {addAnomalies, s.fold.Anomalies()}, {addUnsettled, s.unsettled}} {
-		if w.columns[0].Len() == 0 {
-			continue
-		}
-		if _, err := native.Exec(ctx, tx, w.statement, append([]*native.Param{key}, w.columns...)...); err != nil {
+		statement, copied string
+		columns           []*native.Param
+	}{
+		{addAnomalies, rtAnomalies, s.fold.Anomalies()},
+		{addWindows, rtWindows, fresh},
+		{addWindows, "", others},
+		{addParts, "", s.fold.Parts()},
+		{addUnsettled, "", s.unsettled},
+	} {
+		if err := native.Insert(ctx, tx, w.copied, w.statement, append([]*native.Param{key}, w.columns...)...); err != nil {
 			return err
 		}
 	}
