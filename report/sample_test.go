@@ -123,7 +123,8 @@ func sample(t testing.TB, arch string, seed uint64) *Run {
 	}
 	r.Observer = results.Observer{Alerts: 95000, AlertsServed: 95000, Lag: watched.Summary(), MaxLagMS: *watched.Summary().Max}
 	for i, name := range append(components, "broker", "database", "harness") {
-		res := results.Resource{Component: name, DiskBytes: int64(i) * 9 << 20, StartS: 0.1 * float64(i)}
+		disk := int64(i) * 9 << 20
+		res := results.Resource{Component: name, DiskBytes: &disk, StartS: 0.1 * float64(i)}
 		for _, s := range run.Timeline {
 			res.CPUS += s.CPU[name]
 			res.MaxRSSBytes = max(res.MaxRSSBytes, s.RSS[name])

@@ -142,7 +142,6 @@ type Observer struct {
 	Alerts    int64   `json:"alerts"` // distinct alerts seen, warm-up included
 	Lag       Summary `json:"lag_ms"` // commit to seen
 	MaxLagMS  float64 `json:"max_lag_ms"`
-	LimitMS   float64 `json:"limit_ms"`
 	Undecoded int64   `json:"undecoded"` // rows whose transaction id is not one of ours
 	// AlertsServed is the number of rows in the view anomalies at the end: an observer that saw fewer has missed some.
 	AlertsServed int64  `json:"alerts_served"`
@@ -191,8 +190,8 @@ type Resource struct {
 	Component   string  `json:"component"` // a component, "broker", "database" or "harness"
 	CPUS        float64 `json:"cpu_s"`
 	MaxRSSBytes int64   `json:"max_rss_bytes"`
-	DiskBytes   int64   `json:"disk_bytes"`
-	StartS      float64 `json:"start_s"` // from its start to ready; 0 for the harness
+	DiskBytes   *int64  `json:"disk_bytes"` // null for what keeps no files of its own
+	StartS      float64 `json:"start_s"`    // from its start to ready; 0 for the harness
 }
 
 // Environment is what must be equal for two runs to be comparable, and what is needed to run it again.

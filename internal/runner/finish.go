@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lkbench/architectures"
+	"lkbench/internal/infra"
 	"lkbench/internal/observe"
 	"lkbench/internal/oracle"
 	"lkbench/loadgen"
@@ -55,9 +56,6 @@ func (r *run) finish(ctx context.Context) (string, error) {
 	if err := r.describe(ctx, stats); err != nil {
 		return "", err
 	}
-	if err := r.writeSeries(stats); err != nil {
-		return "", err
-	}
 	text, err := r.Scenario.Marshal()
 	if err != nil {
 		return "", err
@@ -65,9 +63,13 @@ func (r *run) finish(ctx context.Context) (string, error) {
 	if err := errors.Join(r.folder.Write(scenarioFile, text), r.folder.Write("faults.json", []byte("[]\n"))); err != nil {
 		return "", err
 	}
+	freshness := results.NewHistogram()
 	if record.Interrupted {
 		record.Verdict = results.Decide(record)
-	} else if err := r.verify(ctx); err != nil {
+	} else if freshness, err = r.verify(ctx); err != nil {
+		return "", err
+	}
+	if err := r.writeSeries(stats, freshness); err != nil {
 		return "", err
 	}
 	record.FinishS = max(0, r.now()-r.schedule.End()).Seconds()
@@ -80,18 +82,18 @@ func (r *run) finish(ctx context.Context) (string, error) {
 	return r.folder.Commit(record)
 }
 
-// verify collects the evidence and judges it.
-func (r *run) verify(ctx context.Context) error {
+// verify collects the evidence and judges it; it gives the series of freshness.
+func (r *run) verify(ctx context.Context) (*results.Histogram, error) {
 	progress, err := r.system.Progress(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = oracle.Collect(ctx, oracle.CollectConfig{
 		Kafka: r.instance.Kafka, Topic: topic, DeadLetters: deadLetters, Postgres: r.instance.Postgres,
 		Dir: r.folder.Dir(), Source: r.source, Events: r.schedule.Len(), Progress: progress,
 	})
 	if err != nil {
-		return fmt.Errorf("collect the evidence: %w", err)
+		return nil, fmt.Errorf("collect the evidence: %w", err)
 	}
 	return judge(r.folder.Dir(), r.record, r.Scenario, r.schedule, r.source)
 }
@@ -121,7 +123,7 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 			record.Latency.AlertByRule[rule] = h.Summary()
 		}
 		counts, lag := f.Counts(), f.Lag().Summary()
-		record.Observer = results.Observer{Alerts: counts.Alerts, Undecoded: counts.Undecoded, Lag: lag, LimitMS: record.Limits.ObserverLagMS}
+		record.Observer = results.Observer{Alerts: counts.Alerts, Undecoded: counts.Undecoded, Lag: lag}
 		if lag.Max != nil {
 			record.Observer.MaxLagMS = *lag.Max
 		}
@@ -152,7 +154,9 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 		return err
 	}
 	record.Positions = positions(progress)
-	record.Resources = r.resources(ctx)
+	if record.Resources, err = r.resources(ctx); err != nil {
+		return err
+	}
 	record.InfraLabel = r.instance.Label
 	e := &record.Environment
 	e.Kafka, e.KafkaSettings = r.instance.Broker.Version, r.instance.KafkaSettings
@@ -202,20 +206,24 @@ func positions(progress architectures.Progress) []results.ComponentPosition {
 }
 
 // resources sums up the samples of the measured load and its drain.
-func (r *run) resources(ctx context.Context) []results.Resource {
+func (r *run) resources(ctx context.Context) ([]results.Resource, error) {
 	samples := r.watch.sampler.Samples()
 	from := slices.IndexFunc(samples, func(s observe.Sample) bool { return s.At >= r.schedule.WarmupEnd() && s.CPU != nil })
 	if from < 0 {
-		return []results.Resource{}
+		return []results.Resource{}, nil
 	}
 	used := []results.Resource{}
 	for _, c := range r.Architecture.Components() {
 		used = append(used, results.Resource{Component: c.Name, StartS: r.started})
 	}
-	used = append(used,
-		results.Resource{Component: "broker", StartS: r.instance.Broker.StartS, DiskBytes: disk(ctx, r.instance.Broker.DataDir)},
-		results.Resource{Component: "database", StartS: r.instance.Database.StartS, DiskBytes: disk(ctx, r.instance.Database.DataDir)},
-		results.Resource{Component: "harness", DiskBytes: disk(ctx, r.folder.Dir())})
+	for _, server := range []*infra.Server{r.instance.Broker, r.instance.Database} {
+		disk, err := observe.DiskUse(ctx, server.DataDir)
+		if err != nil {
+			return nil, fmt.Errorf("disk space of the %s: %w", server.Role, err)
+		}
+		used = append(used, results.Resource{Component: server.Role, StartS: server.StartS, DiskBytes: &disk})
+	}
+	used = append(used, results.Resource{Component: "harness"})
 	for i := range used {
 		u := &used[i]
 		for _, s := range samples[from:] {
@@ -225,25 +233,16 @@ func (r *run) resources(ctx context.Context) []results.Resource {
 			u.MaxRSSBytes = max(u.MaxRSSBytes, s.RSS[u.Component])
 		}
 	}
-	return used
-}
-
-// disk is the space a directory takes; 0 if it cannot be read, since it is a figure beside the measurement.
-func disk(ctx context.Context, dir string) int64 {
-	n, err := observe.DiskUse(ctx, dir)
-	if err != nil {
-		return 0
-	}
-	return n
+	return used, nil
 }
 
 // writeSeries writes timeline.csv and latency.hlog.
-func (r *run) writeSeries(stats loadgen.Stats) error {
+func (r *run) writeSeries(stats loadgen.Stats, freshness *results.Histogram) error {
 	log, err := r.folder.Create(results.LatencyFile)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.writeLog(log, stats), log.Close()); err != nil {
+	if err := errors.Join(r.writeLog(log, stats, freshness), log.Close()); err != nil {
 		return err
 	}
 	timeline, err := r.folder.Create(results.TimelineFile)
@@ -253,7 +252,7 @@ func (r *run) writeSeries(stats loadgen.Stats) error {
 	return errors.Join(results.WriteTimeline(timeline, r.timeline(stats)), timeline.Close())
 }
 
-func (r *run) writeLog(file *os.File, stats loadgen.Stats) error {
+func (r *run) writeLog(file *os.File, stats loadgen.Stats, freshness *results.Histogram) error {
 	log, err := results.NewLogWriter(file, r.origin)
 	if err != nil {
 		return err
@@ -262,12 +261,13 @@ func (r *run) writeLog(file *os.File, stats loadgen.Stats) error {
 	for tag, series := range map[string]*observe.Series{results.TagAlert: r.alerts(), results.TagQuery: r.queries()} {
 		for s := range series.Seconds() {
 			at := time.Duration(s.Second) * time.Second
-			if err := log.Write(tag, at, at+time.Second, s.Histogram); err != nil {
+			// Nothing is recorded before warm-up ends, also where that is in the middle of a second.
+			if err := log.Write(tag, max(at, from), at+time.Second, s.Histogram); err != nil {
 				return err
 			}
 		}
 	}
-	whole := map[string]*results.Histogram{results.TagAck: stats.Ack, results.TagScheduleDelay: stats.ScheduleDelay}
+	whole := map[string]*results.Histogram{results.TagAck: stats.Ack, results.TagScheduleDelay: stats.ScheduleDelay, results.TagFreshness: freshness}
 	if r.watch.follower != nil {
 		for rule, h := range r.watch.follower.LatencyByRule() {
 			whole[results.TagAlert+"."+rule] = h

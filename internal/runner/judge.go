@@ -57,7 +57,7 @@ func Verify(ctx context.Context, dir, data string) (*results.Record, error) {
 		return nil, fmt.Errorf("%s is not the file that fed the run %s: their SHA-256 differ", scenario.Events.File, dir)
 	}
 	again := *saved
-	if err := judge(dir, &again, scenario, schedule, source); err != nil {
+	if _, err := judge(dir, &again, scenario, schedule, source); err != nil {
 		return nil, err
 	}
 	// As they are written: what JSON does not tell apart, such as a list that is empty or absent, is no difference.
@@ -100,11 +100,12 @@ func sameVerdict(dir string, saved *results.Record, again results.Verdict) error
 	return nil
 }
 
-// judge fills in what the oracle finds in the run's folder, the thresholds, and the verdict.
-func judge(dir string, record *results.Record, scenario *scenarios.Scenario, schedule *loadgen.Schedule, source loadgen.Source) error {
+// judge fills in what the oracle finds in the run's folder, the thresholds, and the verdict. It gives the series of
+// freshness.
+func judge(dir string, record *results.Record, scenario *scenarios.Scenario, schedule *loadgen.Schedule, source loadgen.Source) (*results.Histogram, error) {
 	j, err := oracle.Judge(dir, oracle.JudgeConfig{Rules: rulesOf(scenario.Rules), Source: source, Schedule: schedule})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	record.Correctness = j.Correctness
 	record.Freshness = j.Freshness.Summary()
@@ -115,7 +116,7 @@ func judge(dir string, record *results.Record, scenario *scenarios.Scenario, sch
 		record.Thresholds = append(record.Thresholds, t)
 	}
 	record.Verdict = results.Decide(record)
-	return nil
+	return j.Freshness, nil
 }
 
 // dataOf describes the file behind a source, after so many events were sent; nil if there is none.
