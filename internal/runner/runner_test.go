@@ -86,6 +86,7 @@ func fullRecord() *results.Record {
 	return &results.Record{
 		Latency: results.Latencies{Alert: s, Query: s, Ack: s}, Freshness: s,
 		Load: results.Load{ScheduleDelay: s}, Correctness: results.Correctness{Expected: 1, Answers: 1},
+		ThroughputS: 1,
 	}
 }
 
