@@ -195,6 +195,20 @@ func disordered(rows int) string {
 	return b.String()
 }
 
+func TestCSVEqualTimesKeepTheOrderOfTheFile(t *testing.T) {
+	content := publicHeader
+	for i := range 100 {
+		content += fmt.Sprintf("T%d,C1,10-01-1994,F,A,1,02-08-2016,%d,%d\n", i, i*7%3, i)
+	}
+	c := mustCSV(t, csvScenario(t, content, ""))
+	for place := 1; place < len(c.sequence); place++ {
+		before, i := c.sequence[place-1], c.sequence[place]
+		if rows := c.table.rows; rows[before].time > rows[i].time || rows[before].time == rows[i].time && before > i {
+			t.Fatalf("row %d comes before row %d", before, i)
+		}
+	}
+}
+
 // A file that is shorter than the run is begun again, with new ids and with event time going on.
 func TestCSVRepeats(t *testing.T) {
 	c := mustCSV(t, csvScenario(t, disordered(30), ""))
