@@ -36,7 +36,7 @@ func (c *copyRows) null() { c.buf = append(c.buf, 0xff, 0xff, 0xff, 0xff) }
 
 func (c *copyRows) window(s *shard, w *window) {
 	c.begin(5)
-	c.text(s.bytes(s.customers[w.customer].name))
+	c.text(s.names.bytes(s.customers[w.customer].name))
 	c.time(w.start)
 	c.int(int64(w.transactions))
 	c.int(int64(w.amount))
@@ -45,8 +45,8 @@ func (c *copyRows) window(s *shard, w *window) {
 
 func (c *copyRows) part(s *shard, p *part) {
 	c.begin(6)
-	c.text(s.bytes(s.customers[p.customer].name))
-	c.text(s.bytes(p.location))
+	c.text(s.names.bytes(s.customers[p.customer].name))
+	c.text(s.places.bytes(p.location))
 	c.int(p.transactions)
 	c.int(int64(p.amount))
 	c.paise(p.balance)
@@ -71,9 +71,9 @@ func (c *copyRows) anomaly(t *bank.Transaction, rule string) {
 
 func (c *copyRows) velocity(s *shard, w *window, alert *candidate) {
 	c.begin(7)
-	c.text(s.bytes(alert.id))
+	c.text(s.ids.bytes(alert.id))
 	c.text([]byte(bank.Velocity))
-	c.text(s.bytes(s.customers[w.customer].name))
+	c.text(s.names.bytes(s.customers[w.customer].name))
 	c.time(alert.eventTime)
 	c.int(int64(alert.amount))
 	c.paise(alert.balance)

@@ -53,9 +53,9 @@ func (s *shard) choose(all bool) []selected {
 		}
 		slices.SortFunc(windows[c], func(a, b uint32) int { return cmp.Compare(s.windows[a].start, s.windows[b].start) })
 		slices.SortFunc(parts[c], func(a, b uint32) int {
-			return bytes.Compare(s.bytes(s.parts[a].location), s.bytes(s.parts[b].location))
+			return bytes.Compare(s.places.bytes(s.parts[a].location), s.places.bytes(s.parts[b].location))
 		})
-		list = append(list, selected{s, s.bytes(s.customers[c].name), windows[c], parts[c]})
+		list = append(list, selected{s, s.names.bytes(s.customers[c].name), windows[c], parts[c]})
 	}
 	return list
 }

@@ -19,7 +19,8 @@ const shardCount = 256
 type shard struct {
 	mu    sync.Mutex
 	rules bank.Rules
-	text  []byte // customers, locations and transaction ids; a text refers to it
+	// Texts, apart so that the few that are compared for every row lie close together.
+	names, places, ids arena
 
 	customers  []customer
 	windows    []window
@@ -29,8 +30,18 @@ type shard struct {
 	customerSlots, windowSlots, partSlots slots
 }
 
-// text is a string in shard.text.
+// arena is many strings, one behind the other; a text is one of them.
+type arena []byte
+
 type text struct{ at, length uint32 }
+
+func (a *arena) keep(b []byte) text {
+	t := text{uint32(len(*a)), uint32(len(b))}
+	*a = append(*a, b...)
+	return t
+}
+
+func (a arena) bytes(t text) []byte { return a[t.at : t.at+t.length] }
 
 type customer struct {
 	hash uint64
@@ -75,7 +86,7 @@ type candidate struct {
 const noBalance = -1 << 63
 
 func (s *shard) reset() {
-	s.text = s.text[:0]
+	s.names, s.places, s.ids = s.names[:0], s.places[:0], s.ids[:0]
 	s.customers, s.windows, s.parts, s.candidates = s.customers[:0], s.windows[:0], s.parts[:0], s.candidates[:0]
 	s.customerSlots.reset()
 	s.windowSlots.reset()
@@ -122,7 +133,7 @@ func (s *shard) propose(w *window, r *row, balance bank.Paise) {
 	for *before != 0 && s.candidates[*before-1].position > r.position {
 		before = &s.candidates[*before-1].next
 	}
-	s.candidates[free-1] = candidate{r.position, r.EventTime, r.Amount, balance, s.keep(r.ID), *before}
+	s.candidates[free-1] = candidate{r.position, r.EventTime, r.Amount, balance, s.ids.keep(r.ID), *before}
 	*before = free
 }
 
@@ -140,11 +151,11 @@ func (s *shard) customer(name []byte, hash uint64) uint32 {
 	i := s.customerSlots.first(hash)
 	for ; s.customerSlots.at[i] != 0; i = s.customerSlots.after(i) {
 		n := s.customerSlots.at[i] - 1
-		if c := &s.customers[n]; c.hash == hash && bytes.Equal(s.bytes(c.name), name) {
+		if c := &s.customers[n]; c.hash == hash && bytes.Equal(s.names.bytes(c.name), name) {
 			return n
 		}
 	}
-	s.customers = append(s.customers, customer{hash, s.keep(name)})
+	s.customers = append(s.customers, customer{hash, s.names.keep(name)})
 	s.customerSlots.put(i, len(s.customers), func(n uint32) uint64 { return s.customers[n].hash })
 	return uint32(len(s.customers) - 1)
 }
@@ -173,22 +184,14 @@ func partHash(customer uint32, location []byte) uint64 {
 func (s *shard) part(customer uint32, location []byte) *part {
 	i := s.partSlots.first(partHash(customer, location))
 	for ; s.partSlots.at[i] != 0; i = s.partSlots.after(i) {
-		if p := &s.parts[s.partSlots.at[i]-1]; p.customer == customer && bytes.Equal(s.bytes(p.location), location) {
+		if p := &s.parts[s.partSlots.at[i]-1]; p.customer == customer && bytes.Equal(s.places.bytes(p.location), location) {
 			return p
 		}
 	}
-	s.parts = append(s.parts, part{last: -1 << 63, balance: noBalance, customer: customer, location: s.keep(location)})
-	s.partSlots.put(i, len(s.parts), func(n uint32) uint64 { return partHash(s.parts[n].customer, s.bytes(s.parts[n].location)) })
+	s.parts = append(s.parts, part{last: -1 << 63, balance: noBalance, customer: customer, location: s.places.keep(location)})
+	s.partSlots.put(i, len(s.parts), func(n uint32) uint64 { return partHash(s.parts[n].customer, s.places.bytes(s.parts[n].location)) })
 	return &s.parts[len(s.parts)-1]
 }
-
-func (s *shard) keep(b []byte) text {
-	t := text{uint32(len(s.text)), uint32(len(b))}
-	s.text = append(s.text, b...)
-	return t
-}
-
-func (s *shard) bytes(t text) []byte { return s.text[t.at : t.at+t.length] }
 
 // slots is an open-addressing index of the entries of a slice: at holds number + 1, 0 is free.
 type slots struct{ at []uint32 }
