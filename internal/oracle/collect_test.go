@@ -47,6 +47,9 @@ func TestCollect(t *testing.T) {
 				if spoiled && p == 1 && i == 70 {
 					out.Value = append([]byte(" "), out.Value...)
 				}
+				if spoiled && p == 1 && i == 71 {
+					out.Key = []byte("another")
+				}
 				produce(out)
 			}
 		}
@@ -103,7 +106,7 @@ func TestCollect(t *testing.T) {
 			"unexpected": j.Correctness.Unexpected,
 		}
 		// The foreign records are malformed and have no dead letters.
-		want := map[string]int64{"corrupt": 1, "foreign": foreign, "lost": 0, "wrong": 2, "missing": foreign, "unexpected": 1}
+		want := map[string]int64{"corrupt": 2, "foreign": foreign, "lost": 0, "wrong": 2, "missing": foreign, "unexpected": 1}
 		for name, n := range want {
 			if got[name] != n {
 				t.Errorf("%s: %d, want %d\n%+v", name, got[name], n, j.Correctness.Differences)

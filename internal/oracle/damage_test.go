@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"os"
 	"path/filepath"
@@ -260,12 +261,17 @@ func TestTopicFileRoundTrip(t *testing.T) {
 		t.Errorf("%d of %d records, %v", i, len(records), err)
 	}
 	// Every cut is noticed.
+	whole := bytes.Clone(file.Bytes())
 	for _, n := range []int{0, 3, 5, 6, 100, file.Len() / 2, file.Len() - 1} {
 		if err := readTopic(bytes.NewReader(file.Bytes()[:n]), func(chunk) error { return nil }); err == nil {
 			t.Errorf("cut off after %d bytes: no error", n)
 		}
 	}
-	if err := readTopic(bytes.NewReader(append(file.Bytes(), 0)), func(chunk) error { return nil }); err == nil {
+	file.Truncate(file.Len() - 2) // the number of records, above 127 and below 16384
+	if err := readTopic(bytes.NewReader(binary.AppendUvarint(file.Bytes(), uint64(len(records)+1))), func(chunk) error { return nil }); err == nil {
+		t.Error("one record more at the end than there are: no error")
+	}
+	if err := readTopic(bytes.NewReader(append(whole, 0)), func(chunk) error { return nil }); err == nil {
 		t.Error("a byte after the end: no error")
 	}
 }

@@ -105,6 +105,7 @@ func seeds(f *testing.F) {
 		`{"TransactionID":"T1","TransactionID":5,"CustomerID":"C","TransactionAmountINR":1e1,"EventTime":"2016-08-01T10:00:00.5+01:00"}`,
 		`{"TransactionID":5,"TransactionID":"T1","CustomerID":"C","TransactionAmountINR":01,"EventTime":"2016-08-01T10:00:00Z"}`,
 		`{"Transaction\u0049D":"\ud800","CustomerID":"\ud83d\ude00","TransactionAmountINR":-0.0,"EventTime":"2016-08-01T10:00:00Z","x":[{}]}`,
+		`{"TransactionID":"T1","CustomerID":"C","CustAccountBalance":5,"CustAccountBalance":null,"TransactionAmountINR":1,"EventTime":"2016-08-01T10:00:00Z"}`,
 		`{"TransactionID":"T1","CustomerID":"\b","TransactionAmountINR":1,"EventTime":"0001-01-01T0:00:00Z"}`,
 		`{"TransactionID":"T1","CustomerID":"C","TransactionAmountINR":"1","EventTime":"2016-08-01T10:00:00Z"}`,
 		`{"TransactionID":"T1","CustomerID":"C","TransactionAmountINR":1,"EventTime":"2016-08-01T10:00:00Z",}`,
