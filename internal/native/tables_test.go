@@ -65,7 +65,7 @@ func TestIDTableForgets(t *testing.T) {
 func TestPack(t *testing.T) {
 	pack := newPacker()
 	seen := map[key]string{}
-	for _, s := range []string{"a", "a\x01", "aa", "abcdefghijklmno", "abcdefghijklmnop", "abcdefghijklmnoq", strings.Repeat("a", 256)} {
+	for _, s := range []string{"a", "a\x00", "a\x01", "aa", "abcdefghijklmno", "abcdefghijklmnop", "abcdefghijklmnoq", strings.Repeat("a", 256)} {
 		k := pack.pack([]byte(s))
 		if k == (key{}) {
 			t.Errorf("%q has the key of a free slot", s)
