@@ -31,7 +31,8 @@ type Bench struct {
 
 // Size is how much the parts measure.
 type Size struct {
-	Repeat int // how often every A and B is measured
+	Repeat     int // how often every A and B is measured
+	RepeatRuns int // the same for whole runs, of which each takes half a minute
 
 	Events      int           // a: events sent as fast as possible
 	OnSchedule  time.Duration // a: at half the rate
@@ -53,19 +54,19 @@ type Size struct {
 // Full is the size of the published figures, Quick shows only that everything works.
 func Full() Size {
 	return Size{
-		Repeat: 3, Events: 1_500_000, OnSchedule: 8 * time.Second,
+		Repeat: 3, RepeatRuns: 2, Events: 1_500_000, OnSchedule: 8 * time.Second,
 		Probe: 6 * time.Second, Hold: 20 * time.Second, Tolerance: 0.08, FirstRates: [2]float64{120_000, 50_000},
-		Upserts: 2_000_000, Commits: []int{5_000, 20_000, 100_000}, Replay: 3_000_000,
+		Upserts: 1_000_000, Commits: []int{10_000, 100_000}, Replay: 3_000_000,
 		MasterRows: []int{1_000_000, 10_000_000}, FreshRows: 131_072,
 		Latency: 20 * time.Second, Rates: []float64{5_000, 20_000},
-		Watch: 12 * time.Second, WatchRates: [2]float64{20_000, 400_000}, SpikeScale: 1,
+		Watch: 12 * time.Second, WatchRates: [2]float64{20_000, 400_000}, SpikeScale: 0.5,
 	}
 }
 
 // Quick is so small that its figures mean nothing.
 func Quick() Size {
 	return Size{
-		Repeat: 1, Events: 20_000, OnSchedule: time.Second,
+		Repeat: 1, RepeatRuns: 1, Events: 20_000, OnSchedule: time.Second,
 		Probe: 3 * time.Second, Hold: 3 * time.Second, Tolerance: 1, FirstRates: [2]float64{2_000, 2_000},
 		Upserts: 10_000, Commits: []int{1_000, 5_000}, Replay: 30_000,
 		MasterRows: []int{10_000}, FreshRows: 1_000,

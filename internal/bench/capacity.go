@@ -97,7 +97,7 @@ func (b *Bench) costs(ctx context.Context, archs []architectures.Architecture, r
 		return err
 	}
 	used := make([]map[string]series, len(archs))
-	for range min(2, b.Size.Repeat) {
+	for range b.Size.RepeatRuns {
 		for i, arch := range archs {
 			m, err := b.run(ctx, arch, s, false)
 			if err != nil {

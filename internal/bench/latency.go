@@ -21,7 +21,7 @@ func (b *Bench) latency(ctx context.Context) error {
 			return err
 		}
 		p50, p99, floor := make([]series, len(archs)), make([]series, len(archs)), make([]series, len(archs))
-		for range b.Size.Repeat {
+		for range b.Size.RepeatRuns {
 			for i, arch := range archs {
 				m, err := b.run(ctx, arch, s, false)
 				if err != nil {

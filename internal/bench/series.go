@@ -52,9 +52,12 @@ func (s series) text(format func(float64) string) string {
 	return fmt.Sprintf("%s (%s–%s)", format(m), format(slices.Min(s)), format(slices.Max(s)))
 }
 
-// number writes three significant digits, with commas between thousands.
+// number writes three significant digits, with commas between thousands; a dash for what was not measured.
 func number(v float64) string {
-	if v == 0 {
+	switch {
+	case math.IsNaN(v):
+		return "–"
+	case v == 0:
 		return "0"
 	}
 	digits := 2 - int(math.Floor(math.Log10(math.Abs(v))))

@@ -38,6 +38,9 @@ func TestNumber(t *testing.T) {
 			t.Errorf("%v: %q, want %q", value, got, want)
 		}
 	}
+	if got := number(math.NaN()); got != "–" {
+		t.Errorf("what was not measured is %q", got)
+	}
 	if got := change(1.034); got != "+3.4%" {
 		t.Errorf("change %q", got)
 	}

@@ -31,7 +31,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	program := flags.String("lkbench", "", "the program lkbench, built")
 	parts := flags.String("part", "all", "parts to measure, such as a,c")
 	quick := flags.Bool("quick", false, "sizes so small that the figures mean nothing: to see that everything works")
-	repeat := flags.Int("repeat", 0, "how often every A and B is measured (default 3)")
+	repeat := flags.Int("repeat", 0, "how often every A and B is measured (default 3; whole runs 2)")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -48,7 +48,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		size = bench.Quick()
 	}
 	if *repeat > 0 {
-		size.Repeat = *repeat
+		size.Repeat, size.RepeatRuns = *repeat, *repeat
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -105,8 +105,8 @@ func measure(ctx context.Context, program string, parts []bench.Part, size bench
 	if quick {
 		fmt.Fprint(stdout, "**Quick: these figures mean nothing.**\n\n")
 	}
-	fmt.Fprintf(stdout, "%s, %s, %d cores (%s), %s. Medians of up to %d repetitions, least and greatest in brackets.\n\n",
-		time.Now().UTC().Format(time.DateOnly), runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version(), size.Repeat)
+	fmt.Fprintf(stdout, "%s, %s, %d cores (%s), %s. Medians of %d repetitions (%d of whole runs), least and greatest in brackets.\n\n",
+		time.Now().UTC().Format(time.DateOnly), runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version(), size.Repeat, size.RepeatRuns)
 	began := time.Now()
 	var failed []error
 	for _, p := range parts {
