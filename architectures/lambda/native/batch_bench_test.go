@@ -4,6 +4,7 @@ import (
 	"flag"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,6 +64,7 @@ func BenchmarkBatch(b *testing.B) {
 		}
 	}
 	fill(*benchRows)
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent)) // as in the component's process
 	batch := newBatch(env, slog.New(slog.DiscardHandler))
 	for _, name := range []string{"first", "again", "grown"} {
 		if name == "grown" {

@@ -133,7 +133,7 @@ func TestVelocityTakesTheLogsOrder(t *testing.T) {
 				if alert != nil {
 					t.Errorf("5 rows in the order %v raise an alert at %d", order, want)
 				}
-			case alert == nil || alert.position != want || string(s.ids.bytes(alert.id)) != fmt.Sprintf("T%d", want) || alert.amount != bank.Paise(want*10):
+			case alert == nil || alert.position != want || string(s.id(alert)) != fmt.Sprintf("T%d", want) || alert.amount != bank.Paise(want*10):
 				t.Errorf("order %v: the alert is %+v, want row %d", order, alert, want)
 			}
 		})

@@ -71,7 +71,7 @@ func (c *copyRows) anomaly(t *bank.Transaction, rule string) {
 
 func (c *copyRows) velocity(s *shard, w *window, alert *candidate) {
 	c.begin(7)
-	c.text(s.ids.bytes(alert.id))
+	c.text(s.id(alert))
 	c.text([]byte(bank.Velocity))
 	c.text(s.names.bytes(s.customers[w.customer].name))
 	c.time(alert.eventTime)

@@ -19,8 +19,7 @@ type row struct {
 func (r *row) partition() int { return int(r.position & 0xffff) }
 func (r *row) offset() int64  { return r.position >> 16 }
 
-// rowColumns are what parse expects, in its order. The customer comes first: it alone decides the shard. Dates of birth
-// and genders are not read, as no view shows them.
+// rowColumns are what parse expects, in its order. Dates of birth and genders are not read, as no view shows them.
 const rowColumns = `customer_id, transaction_id, location, balance_paise, amount_paise, event_time, "offset" << 16 | partition`
 
 // postgresEpoch is 2000-01-01 in microseconds since the Unix epoch: binary timestamps count from there.
@@ -65,9 +64,6 @@ func (r *row) parse(b []byte) error {
 	r.position = int64(binary.BigEndian.Uint64(field[6]))
 	return nil
 }
-
-// customerOf is the first field of a tuple that parse has accepted.
-func customerOf(tuple []byte) []byte { return tuple[6 : 6+binary.BigEndian.Uint32(tuple[2:])] }
 
 // copyHeader begins every binary COPY: signature, no flags, no extension.
 var copyHeader = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")

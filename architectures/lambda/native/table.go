@@ -2,6 +2,7 @@ package native
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
 	"sync"
 
@@ -20,7 +21,8 @@ type shard struct {
 	mu    sync.Mutex
 	rules bank.Rules
 	// Texts, apart so that the few that are compared for every row lie close together.
-	names, places, ids arena
+	names, places arena
+	ids           []byte
 
 	customers  []customer
 	windows    []window
@@ -78,7 +80,7 @@ type candidate struct {
 	eventTime bank.Micros
 	amount    bank.Paise
 	balance   bank.Paise // noBalance
-	id        text
+	id        uint32 // where in shard.ids, after its length
 	next      uint32 // number + 1; 0 ends the list
 }
 
@@ -133,8 +135,14 @@ func (s *shard) propose(w *window, r *row, balance bank.Paise) {
 	for *before != 0 && s.candidates[*before-1].position > r.position {
 		before = &s.candidates[*before-1].next
 	}
-	s.candidates[free-1] = candidate{r.position, r.EventTime, r.Amount, balance, s.ids.keep(r.ID), *before}
+	s.candidates[free-1] = candidate{r.position, r.EventTime, r.Amount, balance, uint32(len(s.ids)), *before}
+	s.ids = append(binary.AppendUvarint(s.ids, uint64(len(r.ID))), r.ID...)
 	*before = free
+}
+
+func (s *shard) id(c *candidate) []byte {
+	length, n := binary.Uvarint(s.ids[c.id:])
+	return s.ids[c.id+uint32(n):][:length]
 }
 
 // velocity is the transaction that brought w to velocity_count, or nil.
