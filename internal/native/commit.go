@@ -217,8 +217,14 @@ func (c *committer) settle(ctx context.Context, tx pgx.Tx, b *Batch) error {
 			counts[w]++
 		}
 		if next < len(b.unsettled) && b.unsettled[next] == i {
-			e.Velocity = counts[w] == c.config.Environment.Rules.VelocityCount
 			next++
+			// A second attempt finds the same counts, and the alert already folded in.
+			if counts[w] == c.config.Environment.Rules.VelocityCount && !e.Velocity {
+				e.Velocity = true
+				if b.Fold != nil {
+					b.Fold.anomaly(e, bank.Velocity)
+				}
+			}
 		}
 	}
 	return nil

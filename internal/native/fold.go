@@ -18,6 +18,7 @@ type Fold struct {
 	parts       []partSum
 
 	order                                              order
+	encoded                                            bool // the columns below are those of what was added
 	newParams, windowParams, partParams, anomalyParams []*Param
 }
 
@@ -67,7 +68,7 @@ func (f *Fold) Reset() {
 	f.locations.reset()
 	f.windowIndex.reset()
 	f.partIndex.reset()
-	f.windows, f.parts = f.windows[:0], f.parts[:0]
+	f.windows, f.parts, f.encoded = f.windows[:0], f.parts[:0], false
 	for _, p := range f.anomalyParams {
 		p.Reset()
 	}
@@ -75,6 +76,7 @@ func (f *Fold) Reset() {
 
 // Add folds one accepted transaction in.
 func (f *Fold) Add(e *Event) {
+	f.encoded = false
 	customer := uint64(f.customers.number(e.Customer))
 	w := f.windowIndex.number(pair{customer, uint64(e.Window)})
 	if int(w) == len(f.windows) {
@@ -128,9 +130,27 @@ func (f *Fold) anomaly(e *Event, rule string) {
 // customer_windows, one row a key, in order of key. The windows in fresh have no transaction before, so they are in no
 // table yet; those in others mostly are.
 func (f *Fold) Windows() (fresh, others []*Param) {
-	for i := range f.newParams {
-		f.newParams[i].Reset()
-		f.windowParams[i].Reset()
+	f.encode()
+	return f.newParams, f.windowParams
+}
+
+// Parts are the columns customer_id, location, transactions, amount_paise, max_balance_paise, last_event_time of what
+// to add to profile_parts, one row a key, in order of customer. The location is empty where it is missing.
+func (f *Fold) Parts() []*Param {
+	f.encode()
+	return f.partParams
+}
+
+// encode makes columns of the sums, once.
+func (f *Fold) encode() {
+	if f.encoded {
+		return
+	}
+	f.encoded = true
+	for _, columns := range [][]*Param{f.newParams, f.windowParams, f.partParams} {
+		for _, p := range columns {
+			p.Reset()
+		}
 	}
 	for _, i := range f.order.of(f.customers.keys, f.windowIndex.keys) {
 		key, c := f.windowIndex.keys[i], f.windowParams
@@ -141,24 +161,13 @@ func (f *Fold) Windows() (fresh, others []*Param) {
 		c[1].Time(bank.Micros(key.b))
 		f.windows[i].columns(c[2:5])
 	}
-	return f.newParams, f.windowParams
-}
-
-// Parts are the columns customer_id, location, transactions, amount_paise, max_balance_paise, last_event_time of what
-// to add to profile_parts, one row a key, in order of customer. The location is empty where it is missing.
-func (f *Fold) Parts() []*Param {
-	c := f.partParams
-	for _, p := range c {
-		p.Reset()
-	}
 	for _, i := range f.order.of(f.customers.keys, f.partIndex.keys) {
-		key := f.partIndex.keys[i]
+		key, c := f.partIndex.keys[i], f.partParams
 		c[0].Text(f.customers.keys[key.a])
 		c[1].Text(f.locations.keys[key.b])
 		f.parts[i].columns(c[2:5])
 		c[5].Time(f.parts[i].last)
 	}
-	return c
 }
 
 func (s *sums) columns(c []*Param) {

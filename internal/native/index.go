@@ -6,6 +6,19 @@ import (
 	"math/bits"
 )
 
+// fewestSlots is the least size of an index; every size is a power of two.
+const fewestSlots = 64
+
+// emptied gives the slots for the next batch: the same, or half as many if the last one needed so few that clearing them
+// all would cost every small batch after a large one dearly.
+func emptied(slots []uint32, used int) []uint32 {
+	if len(slots) > fewestSlots && used < len(slots)/16 {
+		return make([]uint32, len(slots)/2)
+	}
+	clear(slots)
+	return slots
+}
+
 // interner numbers distinct byte strings from 0 in order of first sight. It refers to the strings it was given and does
 // not copy them. Reset keeps the memory.
 type interner struct {
@@ -16,11 +29,11 @@ type interner struct {
 }
 
 func newInterner() *interner {
-	return &interner{seed: maphash.MakeSeed(), slots: make([]uint32, 64)}
+	return &interner{seed: maphash.MakeSeed(), slots: make([]uint32, fewestSlots)}
 }
 
 func (in *interner) reset() {
-	clear(in.slots)
+	in.slots = emptied(in.slots, len(in.keys))
 	clear(in.keys) // drop the references
 	in.keys, in.sums = in.keys[:0], in.sums[:0]
 }
@@ -79,10 +92,10 @@ type pairIndex struct {
 	keys  []pair
 }
 
-func newPairIndex() *pairIndex { return &pairIndex{slots: make([]uint32, 64)} }
+func newPairIndex() *pairIndex { return &pairIndex{slots: make([]uint32, fewestSlots)} }
 
 func (x *pairIndex) reset() {
-	clear(x.slots)
+	x.slots = emptied(x.slots, len(x.keys))
 	x.keys = x.keys[:0]
 }
 

@@ -172,6 +172,18 @@ type letter struct {
 	reason     string
 }
 
+// fold folds all events into b.Fold.
+func (b *Batch) fold(rules bank.Rules) {
+	if b.Fold == nil {
+		b.Fold = NewFold(rules)
+	}
+	b.Fold.Reset()
+	for i := range b.Events {
+		b.Fold.Add(&b.Events[i])
+	}
+	b.Fold.encode()
+}
+
 func (b *Batch) reset() {
 	clear(b.Events) // drop the references to fetched records
 	clear(b.letters)

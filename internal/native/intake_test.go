@@ -113,7 +113,7 @@ func TestIntakeWithoutDetection(t *testing.T) {
 func TestFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
-		polled, batches, done := make(chan kgo.Fetches), make(chan *Batch), make(chan *Batch)
+		polled, batches, done := make(chan kgo.Fetches), make(chan *Batch, onTheirWay), make(chan *Batch)
 		ended := make(chan error)
 		go func() {
 			ended <- feed(ctx, newIntake(config(true), []row{{newest: noTime}, {newest: noTime}}), polled, batches, done)
@@ -168,11 +168,11 @@ func TestFeed(t *testing.T) {
 	})
 }
 
-// TestFeedIsBounded: while a commit hangs no more than a batch and a fetch are taken.
+// TestFeedIsBounded: while a commit hangs, a full batch is handed over to be folded and another one is filled, no more.
 func TestFeedIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
-		polled, batches, done := make(chan kgo.Fetches), make(chan *Batch), make(chan *Batch)
+		polled, batches, done := make(chan kgo.Fetches), make(chan *Batch, onTheirWay), make(chan *Batch)
 		ended := make(chan error)
 		go func() {
 			ended <- feed(ctx, newIntake(config(false), []row{{newest: noTime}, {newest: noTime}}), polled, batches, done)
@@ -199,12 +199,14 @@ func TestFeedIsBounded(t *testing.T) {
 				full = true
 			}
 		}
-		if taken < maxBatchEvents || taken > maxBatchEvents+maxPoll {
-			t.Errorf("%d events taken while a commit hangs, bound %d", taken, maxBatchEvents)
+		if taken < 2*maxBatchEvents || taken > 2*(maxBatchEvents+maxPoll) {
+			t.Errorf("%d events taken while a commit hangs, bound twice %d", taken, maxBatchEvents)
 		}
+		ahead := <-batches
 		done <- b
-		if b = <-batches; len(b.Events) != taken {
-			t.Errorf("%d events in the batch, want %d", len(b.Events), taken)
+		b = <-batches
+		if len(ahead.Events) != len(b.Events) || len(ahead.Events)+len(b.Events) != taken {
+			t.Errorf("%d and %d events in the batches, want %d", len(ahead.Events), len(b.Events), taken)
 		}
 		stop()
 		<-ended

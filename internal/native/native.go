@@ -36,7 +36,9 @@ type Config struct {
 	// Unsettled leaves velocity open for events whose window is older than the counts held: the sink gets them with
 	// Event.Unsettled. Without it the view customer_windows decides, which must hold exactly what was written before.
 	Unsettled bool
-	Sink      Sink
+	// Fold: fold the events of every batch by key, under backlog while the batch before is written; see Batch.Fold.
+	Fold bool
+	Sink Sink
 }
 
 // Sink writes what a batch changes. It is called by one goroutine at a time.
@@ -55,6 +57,8 @@ type Batch struct {
 	// Epoch is the column epoch of the component's rows in table offsets, read under the lock of the present
 	// transaction: a batch plan of Lambda that has committed is seen here, one that has not must wait for this commit.
 	Epoch int64
+	// Fold is the fold of all Events; nil without Config.Fold.
+	Fold *Fold
 
 	positions []position // one for each partition that advanced
 	letters   []letter   // malformed records to produce before the commit

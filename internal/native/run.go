@@ -14,6 +14,9 @@ import (
 // of decoding at most.
 const maxPoll = 10_000
 
+// onTheirWay is the number of batches that can be handed over: one is written while one is folded.
+const onTheirWay = 2
+
 // errEnded ends the goroutines of a component whose context has ended.
 var errEnded = errors.New("ended")
 
@@ -44,31 +47,47 @@ func run(ctx context.Context, config Config) error {
 	group, ctx := errgroup.WithContext(ctx)
 	polled := make(chan kgo.Fetches)
 	group.Go(func() error { return poll(ctx, client, polled) })
-	batches := make(chan *Batch)
+	batches := make(chan *Batch, onTheirWay)
+	folded := make(chan *Batch)
 	done := make(chan *Batch)
 	group.Go(func() error {
-		for {
-			select {
-			case <-ctx.Done():
-				return errEnded
-			case b := <-batches:
-				// Dead letters first: once the offsets are committed nobody would send them again.
-				if err := produce(ctx, client, config.Environment.DeadLetters, b.letters); err != nil {
-					return err
-				}
-				if err := committer.commit(ctx, b); err != nil {
-					return err
-				}
-				select {
-				case <-ctx.Done():
-					return errEnded
-				case done <- b:
-				}
+		return stage(ctx, batches, folded, func(b *Batch) error {
+			if config.Fold {
+				b.fold(config.Environment.Rules)
 			}
-		}
+			return nil
+		})
+	})
+	group.Go(func() error {
+		return stage(ctx, folded, done, func(b *Batch) error {
+			// Dead letters first: once the offsets are committed nobody would send them again.
+			if err := produce(ctx, client, config.Environment.DeadLetters, b.letters); err != nil {
+				return err
+			}
+			return committer.commit(ctx, b)
+		})
 	})
 	group.Go(func() error { return feed(ctx, intake, polled, batches, done) })
 	return group.Wait()
+}
+
+// stage does its part of the work on one batch after the other.
+func stage(ctx context.Context, from <-chan *Batch, to chan<- *Batch, work func(*Batch) error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return errEnded
+		case b := <-from:
+			if err := work(b); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return errEnded
+			case to <- b:
+			}
+		}
+	}
 }
 
 // poll hands on what arrives.
@@ -87,27 +106,30 @@ func poll(ctx context.Context, client *kgo.Client, polled chan<- kgo.Fetches) er
 }
 
 // feed fills a batch while the one before is committed. A commit starts when the last one has ended and the commit
-// interval has passed since it started; until then the batch grows, up to its bound.
+// interval has passed since it started; until then the batch grows. Only when it is full is it handed over earlier, so
+// that it is folded meanwhile.
 func feed(ctx context.Context, in *intake, polled <-chan kgo.Fetches, batches chan<- *Batch, done <-chan *Batch) error {
 	interval := in.config.Environment.Settings.CommitInterval
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var started time.Time // of the last commit
-	idle := &Batch{}      // the memory that no commit uses; nil while one runs
+	spare := make([]*Batch, onTheirWay) // memory that no stage uses
+	for i := range spare {
+		spare[i] = &Batch{}
+	}
 	for {
-		if idle != nil && in.waiting() {
-			wait := interval - time.Since(started)
-			if wait <= 0 {
+		idle := len(spare) == onTheirWay
+		wait := interval - time.Since(started)
+		switch {
+		case !in.waiting() || len(spare) == 0:
+		case idle && wait > 0:
+			timer.Reset(wait)
+		case idle || in.full():
+			if idle {
 				started = time.Now()
-				select {
-				case <-ctx.Done():
-					return errEnded
-				case batches <- in.handOver(idle):
-				}
-				idle = nil
-			} else {
-				timer.Reset(wait)
 			}
+			batches <- in.handOver(spare[0]) // has room for all of them
+			spare = spare[1:]
 		}
 		records := polled
 		if in.full() {
@@ -117,7 +139,10 @@ func feed(ctx context.Context, in *intake, polled <-chan kgo.Fetches, batches ch
 		case <-ctx.Done():
 			return errEnded
 		case <-timer.C:
-		case idle = <-done:
+		case b := <-done:
+			if spare = append(spare, b); len(spare) < onTheirWay {
+				started = time.Now() // the next one follows at once
+			}
 		case fetches := <-records:
 			fetches.EachRecord(in.take)
 		}

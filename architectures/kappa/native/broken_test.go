@@ -32,7 +32,7 @@ func (b broken) run(ctx context.Context, env architectures.Environment) error {
 		return err
 	}
 	defer conn.Close(context.Background())
-	apart := &apart{sink: sink{native.NewFold(env.Rules)}, conn: conn, resultsFirst: b.resultsFirst, written: make(chan error, 1)}
+	apart := &apart{fold: native.NewFold(env.Rules), conn: conn, resultsFirst: b.resultsFirst, written: make(chan error, 1)}
 	apart.written <- nil
 	err = native.Run(ctx, native.Config{Component: component, Environment: env, Detect: true, DeadLetters: true, Sink: apart})
 	return errors.Join(err, <-apart.written)
@@ -44,6 +44,7 @@ const between = time.Millisecond
 // apart writes results on a connection of its own.
 type apart struct {
 	sink
+	fold         *native.Fold
 	conn         *pgx.Conn
 	resultsFirst bool
 	written      chan error // holds the outcome of the last batch when it is written
@@ -69,5 +70,10 @@ func (a *apart) Write(_ context.Context, _ pgx.Tx, b *native.Batch) error {
 }
 
 func (a *apart) write(b *native.Batch) error {
+	a.fold.Reset()
+	for i := range b.Events {
+		a.fold.Add(&b.Events[i])
+	}
+	b.Fold = a.fold
 	return pgx.BeginFunc(context.Background(), a.conn, func(tx pgx.Tx) error { return a.sink.Write(context.Background(), tx, b) })
 }

@@ -82,28 +82,23 @@ func (kappa) Components() []architectures.Component {
 
 func stream(ctx context.Context, env architectures.Environment) error {
 	return native.Run(ctx, native.Config{
-		Component: component, Environment: env, Detect: true, DeadLetters: true,
-		Sink: &sink{native.NewFold(env.Rules)},
+		Component: component, Environment: env, Detect: true, DeadLetters: true, Fold: true, Sink: sink{},
 	})
 }
 
 // sink writes a batch into the tables, each key once.
-type sink struct{ fold *native.Fold }
+type sink struct{}
 
-func (s *sink) Write(ctx context.Context, tx pgx.Tx, b *native.Batch) error {
-	s.fold.Reset()
-	for i := range b.Events {
-		s.fold.Add(&b.Events[i])
-	}
-	fresh, others := s.fold.Windows()
+func (sink) Write(ctx context.Context, tx pgx.Tx, b *native.Batch) error {
+	fresh, others := b.Fold.Windows()
 	for _, w := range []struct {
 		statement, copied string
 		rows              []*native.Param
 	}{
-		{addAnomalies, anomalies, s.fold.Anomalies()}, // new but for repetitions beyond the horizon
+		{addAnomalies, anomalies, b.Fold.Anomalies()}, // new but for repetitions beyond the horizon
 		{addWindows, windows, fresh},
 		{addWindows, "", others},
-		{addParts, "", s.fold.Parts()},
+		{addParts, "", b.Fold.Parts()},
 	} {
 		if err := native.Insert(ctx, tx, w.copied, w.statement, w.rows...); err != nil {
 			return err
