@@ -45,7 +45,7 @@ func (b *Bench) micro(ctx context.Context) error {
 func goTool(ctx context.Context, args []string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) } // on which go removes what it has built
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
 	if err != nil {
