@@ -28,6 +28,16 @@ type written struct {
 func (w *written) Write(ctx context.Context, tx pgx.Tx, b *Batch) error {
 	w.calls++
 	w.epoch = b.Epoch
+	if b.Fold != nil {
+		folded := int64(0)
+		fresh, others := b.Fold.Windows()
+		for _, row := range append(rowsOf(fresh), rowsOf(others)...) {
+			folded += row[2].(int64)
+		}
+		if folded != int64(len(b.Events)) {
+			return fmt.Errorf("%d events are folded, expected %d", folded, len(b.Events))
+		}
+	}
 	partitions, offsets := Int4Array(), Int8Array()
 	for i := range b.Events {
 		partitions.Int4(b.Events[i].Partition)
@@ -70,7 +80,7 @@ func opened(t *testing.T, address string, sink Sink) (*committer, *intake) {
 		t.Fatal(err)
 	}
 	t.Cleanup(committer.close)
-	return committer, newIntake(c, rows)
+	return committer, newIntake(c, usual, rows)
 }
 
 func one[T any](t *testing.T, conn *pgx.Conn, query string) T {
@@ -334,8 +344,14 @@ func TestInsert(t *testing.T) {
 	}
 }
 
-// TestRun runs a component against Kafka and PostgreSQL, cuts its connections while it works, and counts what came out.
+// TestRun runs a component against Kafka and PostgreSQL, cuts its connections while it works, and counts what came out:
+// with records that trickle in, and with a backlog of many batches.
 func TestRun(t *testing.T) {
+	t.Run("trickle", func(t *testing.T) { testRun(t, usual, false) })
+	t.Run("backlog", func(t *testing.T) { testRun(t, small, true) })
+}
+
+func testRun(t *testing.T, bounds bounds, backlog bool) {
 	address, conn := database(t)
 	brokers := infratest.Kafka(t, 2, "in", "dead")
 	var lost atomic.Int64
@@ -347,7 +363,7 @@ func TestRun(t *testing.T) {
 		return tx.Conn().PgConn().Conn().Close() // below pgx, as a server that dies
 	}}
 	c := config(true)
-	c.Sink, c.Environment.Postgres, c.Environment.Kafka = sink, address, brokers
+	c.Sink, c.Fold, c.Environment.Postgres, c.Environment.Kafka = sink, true, address, brokers
 	c.Environment.Topic, c.Environment.DeadLetters = "in", "dead"
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
@@ -356,10 +372,13 @@ func TestRun(t *testing.T) {
 	defer client.Close()
 
 	const each = 400
-	run := func(begin int64) {
+	process := func(begin int64) {
 		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error)
-		go func() { ended <- Run(ctx, c) }()
+		ended := make(chan error, 1)
+		start := func() { ended <- run(ctx, c, bounds) }
+		if !backlog {
+			go start()
+		}
 		for n := begin; n < begin+each; n++ {
 			for p := range int32(2) {
 				id := fmt.Sprint("T", p, " ", n)
@@ -373,16 +392,23 @@ func TestRun(t *testing.T) {
 				}
 			}
 		}
+		if backlog {
+			go start()
+		}
 		for one[int64](t, conn, `select coalesce(min(next_offset), 0) from offsets`) < begin+each {
-			time.Sleep(time.Millisecond)
+			select {
+			case err := <-ended:
+				t.Fatal(err)
+			case <-time.After(time.Millisecond):
+			}
 		}
 		stop()
-		if err := <-ended; err != nil {
+		if err := <-ended; !errors.Is(err, errEnded) && !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 	}
-	run(0)
-	run(each) // a second process
+	process(0)
+	process(each)
 	if lost.Load() == 0 {
 		t.Error("no connection was cut")
 	}

@@ -8,11 +8,16 @@ import (
 	"lkbench/internal/bank"
 )
 
-// The bounds of a batch. A batch may pass them by one fetch, since they are looked at between fetches.
-const (
-	maxBatchEvents = 250_000
-	maxBatchBytes  = 64 << 20
-)
+// bounds limit memory. A batch may pass its own by one poll, since they are looked at between polls.
+type bounds struct {
+	events int // of a batch
+	bytes  int // of the records that a batch refers to
+	// poll is the number of records taken at once, so that a commit that falls due under backlog waits for a few
+	// milliseconds of decoding at most.
+	poll int
+}
+
+var usual = bounds{events: 250_000, bytes: 64 << 20, poll: 10_000}
 
 // row is one partition's row of table offsets as this process knows it.
 type row struct {
@@ -27,6 +32,7 @@ type row struct {
 // intake is the first stage: it turns records into batches. It owns everything that depends on the order of records.
 type intake struct {
 	config     Config
+	bounds     bounds
 	partitions []*partition
 	batch      *Batch
 }
@@ -43,8 +49,8 @@ type partition struct {
 }
 
 // newIntake stands where rows, by number of partition, say.
-func newIntake(config Config, rows []row) *intake {
-	in := &intake{config: config, batch: &Batch{}}
+func newIntake(config Config, bounds bounds, rows []row) *intake {
+	in := &intake{config: config, bounds: bounds, batch: &Batch{}}
 	for n, r := range rows {
 		p := &partition{number: int32(n), resume: r.next, next: r.next, taken: r.next, deadLetters: r.deadLetters}
 		if config.Detect {
@@ -122,7 +128,7 @@ func (in *intake) malformed(p *partition, r *kgo.Record, err error) {
 
 // full says that the batch should take no more records until it was handed over.
 func (in *intake) full() bool {
-	return len(in.batch.Events) >= maxBatchEvents || in.batch.bytes >= maxBatchBytes
+	return len(in.batch.Events) >= in.bounds.events || in.batch.bytes >= in.bounds.bytes
 }
 
 // waiting says that there is something to commit, be it only that records were passed.

@@ -35,7 +35,7 @@ func config(detect bool) Config {
 }
 
 func TestIntake(t *testing.T) {
-	in := newIntake(config(true), []row{{newest: noTime}, {next: 5, newest: noTime, late: 7, duplicates: 8, deadLetters: 9}})
+	in := newIntake(config(true), usual, []row{{newest: noTime}, {next: 5, newest: noTime, late: 7, duplicates: 8, deadLetters: 9}})
 	if in.waiting() {
 		t.Error("nothing was read, yet there is something to commit")
 	}
@@ -74,7 +74,7 @@ func TestIntake(t *testing.T) {
 func TestIntakeRebuilds(t *testing.T) {
 	newest := bank.Micros(time.Date(2026, 1, 1, 0, 0, 2, 0, time.UTC).UnixMicro())
 	rows := []row{{next: 3, newest: newest, rebuild: 1, duplicates: 4, deadLetters: 5}}
-	in := newIntake(config(true), rows)
+	in := newIntake(config(true), usual, rows)
 	if from := in.start(rows); from[0] != 1 {
 		t.Fatalf("reads from %d, want 1", from[0])
 	}
@@ -96,7 +96,7 @@ func TestIntakeWithoutDetection(t *testing.T) {
 	c := config(false)
 	c.DeadLetters = false
 	rows := []row{{next: 2, rebuild: 0, newest: noTime}}
-	in := newIntake(c, rows)
+	in := newIntake(c, usual, rows)
 	if from := in.start(rows); from[0] != 2 {
 		t.Fatalf("reads from %d, want 2", from[0])
 	}
@@ -116,7 +116,7 @@ func TestFeed(t *testing.T) {
 		polled, batches, done := make(chan kgo.Fetches), make(chan *Batch, onTheirWay), make(chan *Batch)
 		ended := make(chan error)
 		go func() {
-			ended <- feed(ctx, newIntake(config(true), []row{{newest: noTime}, {newest: noTime}}), polled, batches, done)
+			ended <- feed(ctx, newIntake(config(true), usual, []row{{newest: noTime}, {newest: noTime}}), polled, batches, done)
 		}()
 		begin, n := time.Now(), int64(0)
 		arrive := func() {
@@ -168,6 +168,9 @@ func TestFeed(t *testing.T) {
 	})
 }
 
+// small bounds make a backlog of a few records.
+var small = bounds{events: 20, bytes: 1 << 20, poll: 7}
+
 // TestFeedIsBounded: while a commit hangs, a full batch is handed over to be folded and another one is filled, no more.
 func TestFeedIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -175,11 +178,11 @@ func TestFeedIsBounded(t *testing.T) {
 		polled, batches, done := make(chan kgo.Fetches), make(chan *Batch, onTheirWay), make(chan *Batch)
 		ended := make(chan error)
 		go func() {
-			ended <- feed(ctx, newIntake(config(false), []row{{newest: noTime}, {newest: noTime}}), polled, batches, done)
+			ended <- feed(ctx, newIntake(config(false), small, []row{{newest: noTime}, {newest: noTime}}), polled, batches, done)
 		}()
 		offset, value := int64(0), record(0, 0, "a").Value
 		next := func() kgo.Fetches {
-			records := make([]*kgo.Record, maxPoll)
+			records := make([]*kgo.Record, small.poll)
 			for i := range records {
 				records[i] = &kgo.Record{Offset: offset, Value: value}
 				offset++
@@ -193,14 +196,14 @@ func TestFeedIsBounded(t *testing.T) {
 			synctest.Wait()
 			select {
 			case polled <- fetches:
-				taken += maxPoll
+				taken += small.poll
 				fetches = next()
 			default:
 				full = true
 			}
 		}
-		if taken < 2*maxBatchEvents || taken > 2*(maxBatchEvents+maxPoll) {
-			t.Errorf("%d events taken while a commit hangs, bound twice %d", taken, maxBatchEvents)
+		if taken < 2*small.events || taken > 2*(small.events+small.poll) {
+			t.Errorf("%d events taken while a commit hangs, bound twice %d", taken, small.events)
 		}
 		ahead := <-batches
 		done <- b

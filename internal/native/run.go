@@ -10,10 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxPoll bounds the records taken at once, so that a commit that falls due under backlog waits for a few milliseconds
-// of decoding at most.
-const maxPoll = 10_000
-
 // onTheirWay is the number of batches that can be handed over: one is written while one is folded.
 const onTheirWay = 2
 
@@ -24,20 +20,20 @@ var errEnded = errors.New("ended")
 // supervisor starts it again and it resumes from table offsets. It survives restarts of Kafka and of PostgreSQL by
 // itself.
 func Run(ctx context.Context, config Config) error {
-	err := run(ctx, config)
+	err := run(ctx, config, usual)
 	if ctx.Err() != nil {
 		return nil // what was cut off is not in the database, and will be read again
 	}
 	return err
 }
 
-func run(ctx context.Context, config Config) error {
+func run(ctx context.Context, config Config, bounds bounds) error {
 	committer, rows, err := open(ctx, config)
 	if err != nil {
 		return err
 	}
 	defer committer.close()
-	intake := newIntake(config, rows)
+	intake := newIntake(config, bounds, rows)
 	client, err := newClient(config, intake.start(rows))
 	if err != nil {
 		return fmt.Errorf("connect to Kafka at %v: %w", config.Environment.Kafka, err)
@@ -46,7 +42,7 @@ func run(ctx context.Context, config Config) error {
 
 	group, ctx := errgroup.WithContext(ctx)
 	polled := make(chan kgo.Fetches)
-	group.Go(func() error { return poll(ctx, client, polled) })
+	group.Go(func() error { return poll(ctx, client, bounds.poll, polled) })
 	batches := make(chan *Batch, onTheirWay)
 	folded := make(chan *Batch)
 	done := make(chan *Batch)
@@ -91,9 +87,9 @@ func stage(ctx context.Context, from <-chan *Batch, to chan<- *Batch, work func(
 }
 
 // poll hands on what arrives.
-func poll(ctx context.Context, client *kgo.Client, polled chan<- kgo.Fetches) error {
+func poll(ctx context.Context, client *kgo.Client, most int, polled chan<- kgo.Fetches) error {
 	for {
-		fetches := client.PollRecords(ctx, maxPoll)
+		fetches := client.PollRecords(ctx, most)
 		if err := fetchError(fetches); err != nil {
 			return err
 		}
@@ -112,7 +108,7 @@ func feed(ctx context.Context, in *intake, polled <-chan kgo.Fetches, batches ch
 	interval := in.config.Environment.Settings.CommitInterval
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var started time.Time // of the last commit
+	var started time.Time               // of the last commit
 	spare := make([]*Batch, onTheirWay) // memory that no stage uses
 	for i := range spare {
 		spare[i] = &Batch{}
