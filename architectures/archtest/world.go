@@ -26,6 +26,9 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("kills processes and servers for a minute: only without -short")
+	}
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
