@@ -143,6 +143,9 @@ addEventListener("load", () => setTimeout(() => {
 // browse opens the page in a real browser and says what the watcher saw, and what the browser's console said.
 func browse(t *testing.T, html string, width string) (watched, console string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: starts a browser; make test does")
+	}
 	browser := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {

@@ -27,6 +27,9 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	if testing.Short() {
+		t.Skip("-short: starts and kills processes, PostgreSQL and Kafka; make test does")
+	}
+	if testing.Short() {
 		t.Skip("kills processes and servers for a minute: only without -short")
 	}
 	executable, err := os.Executable()

@@ -72,6 +72,9 @@ func beHarness(ctx context.Context) error {
 // needPostgres skips the test where PostgreSQL is neither cached nor to be had.
 func needPostgres(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: starts PostgreSQL; make test does")
+	}
 	if _, err := postgresBinaries(t.Context(), nil); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("no PostgreSQL: %v", err)

@@ -62,6 +62,9 @@ var server = sync.OnceValues(func() (*infra.Database, error) {
 // binary's tests share and that ends with the binary. The database is dropped when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: starts PostgreSQL; make test does")
+	}
 	db, err := server()
 	if err != nil {
 		if os.Getenv("CI") == "true" {
