@@ -30,7 +30,7 @@ func (b *Bench) micro(ctx context.Context) error {
 		if b.Size.Repeat == 1 {
 			args = append(args, "-benchtime=10x")
 		}
-		text, err := goTool(ctx, args)
+		text, err := goTool(ctx, b.Dir, args)
 		if err != nil {
 			return err
 		}
@@ -41,11 +41,12 @@ func (b *Bench) micro(ctx context.Context) error {
 	return all.write(b.Out)
 }
 
-// goTool runs the go command; if ctx ends, it ends with all that it has started.
-func goTool(ctx context.Context, args []string) (string, error) {
+// goTool runs the go command with dir for temporary files; if ctx ends, it ends with all that it has started.
+func goTool(ctx context.Context, dir string, args []string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) } // on which go removes what it has built
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir) // interrupted, neither go nor a benchmark removes what it has made
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
 	if err != nil {
