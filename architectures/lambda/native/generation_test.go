@@ -399,6 +399,9 @@ func TestCleanIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := connect(t, w.env.Postgres)
+	if _, err := conn.Exec(t.Context(), `set lock_timeout = '5s'`); err != nil { // else a clean that waits would wait for ever
+		t.Fatal(err)
+	}
 	if err := clean(t.Context(), conn, 2); err != nil {
 		t.Fatal(err)
 	}

@@ -80,8 +80,8 @@ type candidate struct {
 	eventTime bank.Micros
 	amount    bank.Paise
 	balance   bank.Paise // noBalance
-	id        uint32 // where in shard.ids, after its length
-	next      uint32 // number + 1; 0 ends the list
+	id        uint32     // where in shard.ids, after its length
+	next      uint32     // number + 1; 0 ends the list
 }
 
 // noBalance stands for a missing balance; it is smaller than every real one.
