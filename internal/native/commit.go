@@ -10,8 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"lkbench/internal/bank"
 )
 
 // A lost connection is opened again after these waits, and given up after patience in a row.
@@ -37,10 +35,6 @@ update offsets set next_offset = n.next_offset, max_event_time = n.max_event_tim
 from unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
   n (partition, next_offset, max_event_time, rebuild_offset, late, duplicates, dead_letters)
 where offsets.component = $1::text and offsets.partition = n.partition`
-
-	windowCounts = `
-select coalesce((select transactions from customer_windows w where w.customer_id = k.customer_id and w.window_start = k.window_start), 0)::bigint
-from unnest($1::text[], $2::timestamptz[]) with ordinality k (customer_id, window_start, n) order by k.n`
 )
 
 // committer is the second stage: it writes batches, one after the other, on a connection of its own.
@@ -176,67 +170,6 @@ func (c *committer) write(ctx context.Context, tx pgx.Tx, b *Batch) error {
 	}
 	return err
 }
-
-// settle decides velocity for events whose window is older than the counts that the intake holds: what the served view
-// has, which is everything before this batch, and what the batch has before the event.
-func (c *committer) settle(ctx context.Context, tx pgx.Tx, b *Batch) error {
-	if len(b.unsettled) == 0 {
-		return nil
-	}
-	counts := map[window]int64{}
-	var customers []string
-	var starts []time.Time
-	latest := noTime
-	for _, i := range b.unsettled {
-		w := b.Events[i].key()
-		if _, known := counts[w]; !known {
-			counts[w] = int64(len(customers)) // its place in the question, until the answer is there
-			customers, starts = append(customers, w.customer), append(starts, w.start.Time())
-			latest = max(latest, w.start)
-		}
-	}
-	found, err := tx.Query(ctx, windowCounts, customers, starts)
-	if err != nil {
-		return err
-	}
-	served, err := pgx.CollectRows(found, pgx.RowTo[int64])
-	if err != nil {
-		return fmt.Errorf("look up counts in customer_windows: %w", err)
-	}
-	for w, place := range counts {
-		counts[w] = served[place]
-	}
-	next := 0
-	for i := range b.Events {
-		e := &b.Events[i]
-		if e.Window > latest {
-			continue
-		}
-		w := e.key()
-		if _, asked := counts[w]; asked {
-			counts[w]++
-		}
-		if next < len(b.unsettled) && b.unsettled[next] == i {
-			next++
-			// A second attempt finds the same counts, and the alert already folded in.
-			if counts[w] == c.config.Environment.Rules.VelocityCount && !e.Velocity {
-				e.Velocity = true
-				if b.Fold != nil {
-					b.Fold.anomaly(e, bank.Velocity)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// window is one customer's window.
-type window struct {
-	customer string
-	start    bank.Micros
-}
-
-func (e *Event) key() window { return window{string(e.Customer), e.Window} }
 
 // insist calls f with a connection, again with a new one as long as the reason of failure is one that passes.
 func (c *committer) insist(ctx context.Context, f func(*pgx.Conn) error) error {
