@@ -37,7 +37,9 @@ type FollowerConfig struct {
 // other sessions at the same moment (some microseconds apart). The follower takes one time a transaction, when it has received
 // all of it: every row of it was visible by then at the latest. So a latency is never too short; it is too long by less than the
 // observer lag, which is that time minus the server's commit time. The server takes its commit time before it flushes
-// the log, hence the lag contains the flush.
+// the log, hence the lag contains the flush. Large transactions, such as the publication of a batch generation, are
+// received while they run; else the server would begin to send one at its commit, and all that commits meanwhile would wait
+// behind it and seem to be late.
 //
 // When the connection is lost (the database restarted) the follower makes a new slot as soon as it can. Alerts committed
 // in between are looked up once in the tables, in the very snapshot at which the new slot begins, and count as seen at that
@@ -56,12 +58,11 @@ type Follower struct {
 	connMu sync.Mutex
 	conn   *pgconn.PgConn
 
-	// Of the transaction being received.
+	// Of what is being received.
 	relations []relation
-	pending   []uint64 // n<<8 | rule
-	rows      int64    // of it, with those that are not pending
-	repeats   int64
-	undecoded int64
+	whole     transaction           // one that comes after its commit
+	parts     map[part]*transaction // those that come in blocks while they run
+	block     uint32                // transaction of the present block; 0 outside of one
 
 	mu      sync.Mutex
 	seen    *seen
@@ -113,7 +114,7 @@ func Follow(ctx context.Context, cfg FollowerConfig) (*Follower, error) {
 }
 
 func newFollower(cfg FollowerConfig) *Follower {
-	f := &Follower{cfg: cfg, seen: newSeen(cfg.Events), latency: NewSeries(), lag: results.NewHistogram()}
+	f := &Follower{cfg: cfg, parts: map[part]*transaction{}, seen: newSeen(cfg.Events), latency: NewSeries(), lag: results.NewHistogram()}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.counts.ByRule = make([]int64, len(cfg.Rules))
 	for range cfg.Rules {
@@ -163,6 +164,7 @@ func (f *Follower) Counts() Counts {
 // insert takes one row of the transaction being received. It allocates nothing but the growth of pending.
 func (f *Follower) insert(body []byte) error {
 	r := reader{rest: body}
+	t := f.receiving(&r)
 	oid := r.u32()
 	rel, ok := f.relation(oid)
 	if !ok {
@@ -172,7 +174,7 @@ func (f *Follower) insert(body []byte) error {
 	if err != nil {
 		return err
 	}
-	f.row(id, rule)
+	f.row(t, id, rule)
 	return nil
 }
 
@@ -186,17 +188,17 @@ func (f *Follower) relation(oid uint32) (relation, bool) {
 }
 
 // row notes one row. Only this goroutine adds to seen, so it may be read without the lock.
-func (f *Follower) row(id, rule []byte) {
-	f.rows++
+func (f *Follower) row(t *transaction, id, rule []byte) {
+	t.rows++
 	n, ok := f.cfg.ParseID(id)
 	r := f.ruleIndex(rule)
 	switch {
 	case !ok || r < 0 || n >= f.cfg.Events:
-		f.undecoded++
+		t.undecoded++
 	case f.seen.has(n, uint8(r)):
-		f.repeats++
+		t.repeats++
 	default:
-		f.pending = append(f.pending, n<<8|uint64(r))
+		t.pending = append(t.pending, n<<8|uint64(r))
 	}
 }
 
@@ -210,14 +212,14 @@ func (f *Follower) ruleIndex(rule []byte) int {
 }
 
 // committed records the rows of a transaction as visible at the given time and forgets the transaction.
-func (f *Follower) committed(at time.Time) (alerts int64) {
+func (f *Follower) committed(t *transaction, at time.Time) (alerts int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	since := at.Sub(f.origin)
-	for _, p := range f.pending {
+	for _, p := range t.pending {
 		n, r := p>>8, uint8(p)
 		if !f.seen.add(n, r) {
-			f.repeats++ // twice in this transaction
+			t.repeats++ // twice in this transaction
 			continue
 		}
 		alerts++
@@ -229,13 +231,8 @@ func (f *Follower) committed(at time.Time) (alerts int64) {
 		}
 	}
 	f.counts.Alerts += alerts
-	f.counts.Repeats += f.repeats
-	f.counts.Undecoded += f.undecoded
-	f.abandon()
+	f.counts.Repeats += t.repeats
+	f.counts.Undecoded += t.undecoded
+	t.reset()
 	return alerts
-}
-
-// abandon forgets the transaction being received.
-func (f *Follower) abandon() {
-	f.pending, f.rows, f.repeats, f.undecoded = f.pending[:0], 0, 0, 0
 }

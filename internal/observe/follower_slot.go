@@ -12,6 +12,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+// streamAbove is the size of the changes of a transaction, of all tables, from which it is received while it runs: some
+// thousand rows, which take the server some milliseconds.
+const streamAbove = "1MB"
+
 // withConn runs do on a plain connection of its own.
 func (f *Follower) withConn(ctx context.Context, do func(*pgx.Conn) error) error {
 	conn, err := pgx.Connect(ctx, f.cfg.Postgres)
@@ -45,6 +49,7 @@ func (f *Follower) connect(ctx context.Context, lookUp bool) (time.Time, error) 
 		return time.Time{}, err
 	}
 	cfg.RuntimeParams["replication"] = "database"
+	cfg.RuntimeParams["logical_decoding_work_mem"] = streamAbove
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return time.Time{}, err
@@ -80,7 +85,7 @@ func (f *Follower) stream(ctx context.Context, conn *pgconn.PgConn, lookUp bool)
 	}
 	f.relations = f.relations[:0]
 	err = pglogrepl.StartReplication(ctx, conn, slotName, start, pglogrepl.StartReplicationOptions{
-		PluginArgs: []string{"proto_version '1'", fmt.Sprintf("publication_names '%s'", f.cfg.Publication)},
+		PluginArgs: []string{"proto_version '2'", "streaming 'on'", fmt.Sprintf("publication_names '%s'", f.cfg.Publication)},
 	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("start replication: %w", err)
@@ -92,7 +97,7 @@ func (f *Follower) stream(ctx context.Context, conn *pgconn.PgConn, lookUp bool)
 // lookUp reads all alerts of a snapshot and keeps as pending those not seen yet. Rows already seen are no repeats
 // here, and rows that cannot be decoded were counted when they were streamed, or not at all: neither is counted.
 func (f *Follower) lookUp(ctx context.Context, snapshot string) error {
-	f.abandon()
+	f.forget()
 	err := f.withConn(ctx, func(conn *pgx.Conn) error {
 		tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 		if err != nil {
@@ -109,7 +114,7 @@ func (f *Follower) lookUp(ctx context.Context, snapshot string) error {
 			}
 			for rows.Next() {
 				value := rows.RawValues()
-				f.row(value[0], value[1])
+				f.row(&f.whole, value[0], value[1])
 			}
 			if err := rows.Err(); err != nil {
 				return fmt.Errorf("table %s: %w", table, err)
@@ -117,7 +122,7 @@ func (f *Follower) lookUp(ctx context.Context, snapshot string) error {
 		}
 		return nil
 	})
-	f.repeats, f.undecoded = 0, 0
+	f.whole.repeats, f.whole.undecoded = 0, 0
 	return err
 }
 

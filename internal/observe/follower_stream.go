@@ -25,7 +25,7 @@ func (f *Follower) follow() {
 	for {
 		err := f.receive()
 		f.disconnect()
-		f.abandon()
+		f.forget()
 		if f.ctx.Err() != nil {
 			return
 		}
@@ -48,7 +48,7 @@ func (f *Follower) reconnect() bool {
 		back, err := f.connect(ctx, true)
 		cancel()
 		if err == nil {
-			alerts := f.committed(back)
+			alerts := f.committed(&f.whole, back)
 			f.mu.Lock()
 			gap := &f.counts.Gaps[len(f.counts.Gaps)-1]
 			gap.Back, gap.Alerts = back.Sub(f.origin), alerts
@@ -56,7 +56,7 @@ func (f *Follower) reconnect() bool {
 			f.mu.Unlock()
 			return true
 		}
-		f.abandon()
+		f.forget()
 		select {
 		case <-f.ctx.Done():
 			return false
@@ -146,22 +146,25 @@ func (f *Follower) logical(kind byte, body []byte) error {
 	case msgInsert:
 		return f.insert(body)
 	case msgBegin:
-		f.abandon()
+		f.whole.reset()
 	case msgCommit:
 		c, err := parseCommit(body)
 		if err != nil {
 			return err
 		}
-		now := f.cfg.Now()
-		if f.rows > 0 {
-			f.mu.Lock()
-			f.lag.Record(time.Duration(now.UnixMicro()-c.micros) * time.Microsecond)
-			f.mu.Unlock()
-			f.committed(now)
-		}
-		f.advance(c.end)
+		f.commit(&f.whole, c)
+	case msgStreamStart:
+		return f.startBlock(body)
+	case msgStreamStop:
+		f.block = 0
+	case msgStreamCommit:
+		return f.streamCommit(body)
+	case msgStreamAbort:
+		return f.streamAbort(body)
 	case msgRelation:
-		rel, err := parseRelation(body)
+		r := reader{rest: body}
+		f.receiving(&r)
+		rel, err := parseRelation(r.rest)
 		if err != nil {
 			return err
 		}

@@ -8,12 +8,16 @@ import (
 	"time"
 )
 
-// The messages of pgoutput, protocol version 1, that the follower meets: a publication of inserts sends no others that matter.
+// The messages of pgoutput, protocol version 2, that the follower meets: a publication of inserts sends no others that matter.
 const (
-	msgBegin    = 'B'
-	msgCommit   = 'C'
-	msgRelation = 'R'
-	msgInsert   = 'I'
+	msgBegin        = 'B'
+	msgCommit       = 'C'
+	msgRelation     = 'R'
+	msgInsert       = 'I'
+	msgStreamStart  = 'S'
+	msgStreamStop   = 'E'
+	msgStreamCommit = 'c'
+	msgStreamAbort  = 'A'
 )
 
 // errShort is a message that ends before its fields do.
