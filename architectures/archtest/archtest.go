@@ -80,12 +80,12 @@ func Test(t *testing.T, arch architectures.Architecture) {
 		})
 	}
 	run("undisturbed", conditions{})
-	run("crash of PostgreSQL", conditions{disturb: (*trial).crashDatabase})
-	run("restart of PostgreSQL", conditions{disturb: (*trial).restartDatabase})
-	run("crash of Kafka", conditions{disturb: (*trial).crashBroker})
+	run("crash of PostgreSQL", conditions{disturb: (*trial).crashDatabase, crashes: true})
+	run("restart of PostgreSQL", conditions{disturb: (*trial).restartDatabase, crashes: true})
+	run("crash of Kafka", conditions{disturb: (*trial).crashBroker, crashes: true})
 	run("backlog", conditions{backlog: true, disturb: (*trial).kills, sets: []string{"load.0.rate=30000", "load.0.for=600ms", "events.speed=3000"}})
 	for _, c := range arch.Components() {
-		run("two copies of "+c.Name, conditions{disturb: func(tr *trial) error { return tr.doubles(c) }})
+		run("two copies of "+c.Name, conditions{disturb: func(tr *trial) error { return tr.doubles(c) }, crashes: true})
 	}
 	run("short horizon", conditions{disturb: (*trial).kills, sets: []string{"rules.dedup_horizon=2m", "rules.window=1m"}})
 	run("horizon within a window", conditions{disturb: (*trial).kills, sets: []string{"rules.dedup_horizon=20s"}})

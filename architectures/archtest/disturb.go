@@ -40,8 +40,13 @@ func (tr *trial) kills() error {
 		if err := tr.sleep(time.Until(began.Add(k.at))); err != nil {
 			return err
 		}
-		if err := tr.keeper.current(k.name).Kill(); err != nil {
+		p := tr.keeper.current(k.name)
+		if err := p.Kill(); err != nil {
 			return err
+		}
+		<-p.Done()
+		if p.Err() == nil {
+			return fmt.Errorf("%s was to be killed and has ended well", k.name)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,14 +22,14 @@ type supervisor struct {
 	executable, arch, dir string
 	input                 []byte
 
-	mu       sync.Mutex
-	running  map[string]*proc.Process
-	restarts int
-	err      error // a process could not be started
-	all      []*proc.Process
-	ctx      context.Context
-	cancel   context.CancelFunc
-	keepers  sync.WaitGroup
+	mu      sync.Mutex
+	running map[string]*proc.Process
+	ends    []error // how processes that were started again had ended
+	err     error   // a process could not be started
+	all     []*proc.Process
+	ctx     context.Context
+	cancel  context.CancelFunc
+	keepers sync.WaitGroup
 }
 
 func newSupervisor(executable string, arch architectures.Architecture, env architectures.Environment, dir string) (*supervisor, error) {
@@ -88,7 +89,7 @@ func (s *supervisor) keep(name string, p *proc.Process) {
 				s.mu.Unlock()
 				return
 			}
-			s.restarts++
+			s.ends = append(s.ends, p.Err())
 			s.running[name], p = next, next
 			s.mu.Unlock()
 		}
@@ -113,6 +114,16 @@ func (s *supervisor) stop() error {
 	}
 	ended.Wait()
 	return s.err
+}
+
+// crashed says whether a process ended that nobody had killed. It is called after stop.
+func (s *supervisor) crashed() error {
+	for _, err := range s.ends {
+		if err == nil || !strings.HasSuffix(err.Error(), "signal: killed") {
+			return fmt.Errorf("a component ended by itself: %v", err)
+		}
+	}
+	return nil
 }
 
 // tails gives the ends of the components' logs, for messages.

@@ -36,6 +36,7 @@ type conditions struct {
 	sets    []string              // overrides of stream.yaml
 	backlog bool                  // the load is over before the components start
 	disturb func(tr *trial) error // runs beside the load, or beside catching up with it
+	crashes bool                  // components may end by themselves
 }
 
 // incorrect is the oracle's judgement of a trial whose answers are not all right.
@@ -103,6 +104,9 @@ func (w *world) trial(t *testing.T, arch architectures.Architecture, c condition
 	// At rest: nothing may change between the looks at topic, tables and progress.
 	if err := stop(); err != nil {
 		return err
+	}
+	if err := tr.keeper.crashed(); err != nil && !c.crashes {
+		return fmt.Errorf("%w%s", err, tr.keeper.tails(arch.Components()))
 	}
 	return tr.judge()
 }
