@@ -74,6 +74,7 @@ type reader struct {
 	cut, last      []int64 // by partition
 	row            row
 	pending        [shardCount][]byte // tuples, each with its length before it
+	rows           []addition         // those of one shard
 	covered, known tally
 	// Alerts of the rules that look at one transaction, in the order read, apart for rows below the last cut and above.
 	anomalies, freshAnomalies chunks
@@ -126,16 +127,19 @@ func (r *reader) flush(n int) error {
 	s := &r.aggregate.shards[n]
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	r.rows = r.rows[:0]
 	for b := r.pending[n]; len(b) > 0; {
 		size := binary.BigEndian.Uint32(b)
-		tuple := b[4 : 4+size]
-		b = b[4+size:]
-		if err := r.row.parse(tuple); err != nil {
+		r.rows = append(r.rows, addition{})
+		a := &r.rows[len(r.rows)-1]
+		if err := a.parse(b[4 : 4+size]); err != nil {
 			return err
 		}
-		fresh := r.row.offset() >= r.last[r.row.partition()]
-		s.add(&r.row, customerHash(r.row.Customer), fresh)
+		a.customerHash = customerHash(a.Customer)
+		a.fresh = a.offset() >= r.last[a.partition()]
+		b = b[4+size:]
 	}
+	s.addAll(r.rows)
 	r.pending[n] = r.pending[n][:0]
 	return nil
 }

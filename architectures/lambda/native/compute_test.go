@@ -125,7 +125,7 @@ func TestVelocityTakesTheLogsOrder(t *testing.T) {
 			for _, position := range order {
 				r := row{position: position}
 				r.Customer, r.ID, r.Amount = []byte("C"), fmt.Appendf(nil, "T%d", position), bank.Paise(position*10)
-				s.add(&r, customerHash(r.Customer), true)
+				s.addAll([]addition{{row: r, customerHash: customerHash(r.Customer), fresh: true}})
 			}
 			alert := s.velocity(&s.windows[0])
 			switch want := rules.VelocityCount; {
@@ -166,7 +166,7 @@ func TestShardGrows(t *testing.T) {
 			r := row{position: int64(i)}
 			r.Customer, r.ID = fmt.Appendf(nil, "C%d", i%700), fmt.Appendf(nil, "T%d", i)
 			r.Location, r.EventTime, r.Amount = fmt.Appendf(nil, "L%d", i%3), bank.Micros(i/1400)*300_000_000, 1
-			s.add(&r, customerHash(r.Customer), false)
+			s.addAll([]addition{{row: r, customerHash: customerHash(r.Customer)}})
 		}
 		if len(s.customers) != 700 || len(s.windows) != 700*4 || len(s.parts) != 700*3 {
 			t.Fatalf("%d customers, %d windows, %d parts; want 700, 2800, 2100", len(s.customers), len(s.windows), len(s.parts))

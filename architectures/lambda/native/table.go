@@ -30,6 +30,8 @@ type shard struct {
 	candidates []candidate
 
 	customerSlots, windowSlots, partSlots slots
+
+	looked bank.Micros // so that looking is not optimized away
 }
 
 // arena is many strings, one behind the other; a text is one of them.
@@ -95,27 +97,60 @@ func (s *shard) reset() {
 	s.partSlots.reset()
 }
 
-// add counts one row of the master dataset in. hash is customerHash of its customer.
-func (s *shard) add(r *row, hash uint64, fresh bool) {
+// addition is a row on its way into a shard, with where it belongs.
+type addition struct {
+	row
+	customerHash         uint64
+	fresh                bool // at or above the last cut
+	customer             uint32
+	start                bank.Micros // of the window
+	windowHash, partHash uint64
+}
+
+// addAll counts rows of the master dataset in. The tables together are far larger than any cache, so it goes through
+// the rows three times: what the first two passes only look at is fetched for many rows at once, and is there when the
+// last one works on one row after the other.
+func (s *shard) addAll(rows []addition) {
+	for i := range rows {
+		r := &rows[i]
+		r.customer = s.customer(r.Customer, r.customerHash)
+		r.start = s.rules.WindowStart(r.EventTime)
+		r.windowHash, r.partHash = windowHash(r.customer, r.start), partHash(r.customer, r.Location)
+	}
+	var looked bank.Micros
+	for i := range rows {
+		r := &rows[i]
+		if n := s.windowSlots.at[s.windowSlots.first(r.windowHash)]; n > 0 {
+			looked |= s.windows[n-1].start
+		}
+		if n := s.partSlots.at[s.partSlots.first(r.partHash)]; n > 0 {
+			looked |= s.parts[n-1].last
+		}
+	}
+	s.looked = looked
+	for i := range rows {
+		s.add(&rows[i])
+	}
+}
+
+func (s *shard) add(r *addition) {
 	balance := bank.Paise(noBalance)
 	if r.HasBalance {
 		balance = r.Balance
 	}
-	c := s.customer(r.Customer, hash)
-
-	w := s.window(c, s.rules.WindowStart(r.EventTime))
+	w := s.window(r.customer, r.start, r.windowHash)
 	w.transactions++
 	w.amount += r.Amount
 	w.balance = max(w.balance, balance)
-	w.fresh = w.fresh || fresh
-	s.propose(w, r, balance)
+	w.fresh = w.fresh || r.fresh
+	s.propose(w, &r.row, balance)
 
-	p := s.part(c, r.Location)
+	p := s.part(r.customer, r.Location, r.partHash)
 	p.transactions++
 	p.amount += r.Amount
 	p.balance = max(p.balance, balance)
 	p.last = max(p.last, r.EventTime)
-	p.fresh = p.fresh || fresh
+	p.fresh = p.fresh || r.fresh
 }
 
 // propose keeps r among the candidates of w if it is one of the first velocity_count so far.
@@ -173,8 +208,8 @@ func windowHash(customer uint32, start bank.Micros) uint64 {
 	return high ^ low
 }
 
-func (s *shard) window(customer uint32, start bank.Micros) *window {
-	i := s.windowSlots.first(windowHash(customer, start))
+func (s *shard) window(customer uint32, start bank.Micros, hash uint64) *window {
+	i := s.windowSlots.first(hash)
 	for ; s.windowSlots.at[i] != 0; i = s.windowSlots.after(i) {
 		if w := &s.windows[s.windowSlots.at[i]-1]; w.customer == customer && w.start == start {
 			return w
@@ -189,8 +224,8 @@ func partHash(customer uint32, location []byte) uint64 {
 	return xxhash.Sum64(location) ^ uint64(customer)*0x9e3779b97f4a7c15
 }
 
-func (s *shard) part(customer uint32, location []byte) *part {
-	i := s.partSlots.first(partHash(customer, location))
+func (s *shard) part(customer uint32, location []byte, hash uint64) *part {
+	i := s.partSlots.first(hash)
 	for ; s.partSlots.at[i] != 0; i = s.partSlots.after(i) {
 		if p := &s.parts[s.partSlots.at[i]-1]; p.customer == customer && bytes.Equal(s.places.bytes(p.location), location) {
 			return p
