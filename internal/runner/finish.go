@@ -123,7 +123,7 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 			record.Latency.AlertByRule[rule] = h.Summary()
 		}
 		counts, lag := f.Counts(), f.Lag().Summary()
-		record.Observer = results.Observer{Alerts: counts.Alerts, Undecoded: counts.Undecoded, Lag: lag}
+		record.Observer = results.Observer{Alerts: counts.Alerts, Undecoded: counts.Undecoded, Lag: lag, Failure: r.watch.failure}
 		if lag.Max != nil {
 			record.Observer.MaxLagMS = *lag.Max
 		}
