@@ -53,8 +53,9 @@ type Component struct {
 type System interface {
 	// Progress says how far every component has durably come. It reads one small table.
 	Progress(ctx context.Context) (Progress, error)
-	// AlertTables are the tables (not views) whose inserted rows make an alert visible in the view anomalies. Each has
-	// at least the columns transaction_id and rule.
+	// AlertTables are the tables (not views) whose inserted rows make an alert visible in the view anomalies, without those
+	// that only repeat what another has shown. Each has at least the columns transaction_id and rule. An alert that
+	// comes through none of them is missed by the observer, and the run is invalid.
 	AlertTables() []string
 	// Batches lists the published batch generations so far, oldest first; none for an architecture without a batch layer.
 	Batches(ctx context.Context) ([]Batch, error)
