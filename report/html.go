@@ -101,6 +101,7 @@ func summaries(r *results.Record) []named {
 	for _, rule := range slices.Sorted(maps.Keys(r.Latency.AlertByRule)) {
 		all = append(all, named{"alert, " + rule, r.Latency.AlertByRule[rule]})
 	}
+	all = append(all, named{"alert, until commit", r.Latency.AlertCommit})
 	return append(all, named{"query", r.Latency.Query}, named{"freshness", r.Freshness}, named{"acknowledgement", r.Latency.Ack},
 		named{"schedule delay", r.Load.ScheduleDelay}, named{"observer lag", r.Observer.Lag})
 }

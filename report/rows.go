@@ -47,6 +47,7 @@ func rows(runs []*Run) []row {
 	milliseconds("alert latency p50", func(r *results.Record) *float64 { return r.Latency.Alert.P50 })
 	milliseconds("alert latency p99", func(r *results.Record) *float64 { return r.Latency.Alert.P99 })
 	milliseconds("alert latency p99.9", func(r *results.Record) *float64 { return r.Latency.Alert.P999 })
+	milliseconds("alert committed p99", func(r *results.Record) *float64 { return r.Latency.AlertCommit.P99 })
 	add("throughput, events/s", throughput)
 	milliseconds("freshness p99", func(r *results.Record) *float64 { return r.Freshness.P99 })
 	milliseconds("query latency p99", func(r *results.Record) *float64 { return r.Latency.Query.P99 })

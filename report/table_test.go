@@ -19,7 +19,7 @@ func known(arch string) *Run {
 	return &Run{Record: &results.Record{
 		RunID: "20261123-164201-" + arch + "-spike-3f9a", Arch: arch, Engine: "native", Infra: "embedded", Scenario: "spike", Seed: 42, StartS: 1.618, ThroughputS: 8999.6,
 		Verdict: results.Verdict{Status: results.Passed},
-		Latency: results.Latencies{Alert: block, Query: results.Summary{Count: 100, P50: new(0.5)}}, Freshness: block,
+		Latency: results.Latencies{Alert: block, AlertCommit: block, Query: results.Summary{Count: 100, P50: new(0.5)}}, Freshness: block,
 		Correctness: results.Correctness{Expected: 1000, Answers: 100},
 		Resources:   []results.Resource{{Component: "stream", CPUS: 12.34, MaxRSSBytes: 64 << 20}, {Component: "harness", CPUS: 1, MaxRSSBytes: 1 << 30}},
 	}}
@@ -47,6 +47,7 @@ verdict                    threshold failed   passed
 alert latency p50, ms                  8.25     8.25
 alert latency p99, ms               1234.50  1234.50
 alert latency p99.9, ms             2000.00  2000.00
+alert committed p99, ms             1234.50  1234.50
 throughput, events/s                   9000     9000
 freshness p99, ms                   1234.50  1234.50
 query latency p99, ms                     –        –

@@ -97,7 +97,8 @@ type Data struct {
 
 // Latencies keeps the series apart; see docs/measuring.md.
 type Latencies struct {
-	Alert       Summary            `json:"alert"` // intended send to visible in the write-ahead log
+	Alert       Summary            `json:"alert"`        // intended send to seen in the write-ahead log: never too short
+	AlertCommit Summary            `json:"alert_commit"` // intended send to the server's commit, before its flush: never too long
 	AlertByRule map[string]Summary `json:"alert_by_rule"`
 	Ack         Summary            `json:"ack"`   // actual send to acknowledgement
 	Query       Summary            `json:"query"` // intended query to answer

@@ -70,6 +70,7 @@ type Follower struct {
 	latency *Series
 	byRule  []*results.Histogram
 	lag     *results.Histogram
+	commits *results.Histogram
 }
 
 // Counts are what a follower has seen so far, warm-up included.
@@ -114,7 +115,7 @@ func Follow(ctx context.Context, cfg FollowerConfig) (*Follower, error) {
 }
 
 func newFollower(cfg FollowerConfig) *Follower {
-	f := &Follower{cfg: cfg, parts: map[part]*transaction{}, seen: newSeen(cfg.Events), latency: NewSeries(), lag: results.NewHistogram()}
+	f := &Follower{cfg: cfg, parts: map[part]*transaction{}, seen: newSeen(cfg.Events), latency: NewSeries(), lag: results.NewHistogram(), commits: results.NewHistogram()}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.counts.ByRule = make([]int64, len(cfg.Rules))
 	for range cfg.Rules {
@@ -149,6 +150,15 @@ func (f *Follower) Lag() *results.Histogram {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return copyOf(f.lag)
+}
+
+// CommitLatency copies the latencies from intended send to the time that the server noted for the commit, before it
+// flushed the log: a lower bound of what Latency bounds from above, free of the follower's own delay. An alert that was
+// looked up after a gap counts with the time it was looked up.
+func (f *Follower) CommitLatency() *results.Histogram {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return copyOf(f.commits)
 }
 
 // Counts copies what was seen so far.
@@ -211,8 +221,9 @@ func (f *Follower) ruleIndex(rule []byte) int {
 	return -1
 }
 
-// committed records the rows of a transaction as visible at the given time and forgets the transaction.
-func (f *Follower) committed(t *transaction, at time.Time) (alerts int64) {
+// committed records the rows of a transaction that was committed, and was visible at the given time, and forgets the
+// transaction.
+func (f *Follower) committed(t *transaction, commit, at time.Time) (alerts int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	since := at.Sub(f.origin)
@@ -228,6 +239,7 @@ func (f *Follower) committed(t *transaction, at time.Time) (alerts int64) {
 			latency := since - f.cfg.Intended(n)
 			f.latency.Record(since, latency)
 			f.byRule[r].Record(latency)
+			f.commits.Record(commit.Sub(f.origin) - f.cfg.Intended(n))
 		}
 	}
 	f.counts.Alerts += alerts

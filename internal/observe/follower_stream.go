@@ -48,7 +48,7 @@ func (f *Follower) reconnect() bool {
 		back, err := f.connect(ctx, true)
 		cancel()
 		if err == nil {
-			alerts := f.committed(&f.whole, back)
+			alerts := f.committed(&f.whole, back, back)
 			f.mu.Lock()
 			gap := &f.counts.Gaps[len(f.counts.Gaps)-1]
 			gap.Back, gap.Alerts = back.Sub(f.origin), alerts

@@ -182,6 +182,10 @@ func TestStalledFollowerShowsItsLag(t *testing.T) {
 		t.Errorf("worst lag %v after a stall of 30 s of the clock", worst)
 	}
 	near(t, "longest latency", f.Latency().Total().Quantile(1), 30*time.Second-21*time.Millisecond)
+	// The server's own times know nothing of the stall.
+	if committed := f.CommitLatency().Summary(); committed.Count+committed.Negative != 2 || committed.Max != nil && *committed.Max > 15_000 {
+		t.Errorf("latencies until the commit: %+v; want two that lack the stall", committed)
+	}
 }
 
 func TestFollowerFindsWhatWasCommittedInAGap(t *testing.T) {

@@ -86,11 +86,13 @@ func (f *Follower) streamAbort(body []byte) error {
 // commit takes the time at which all of a transaction has been received.
 func (f *Follower) commit(t *transaction, c commit) {
 	now := f.cfg.Now()
+	lag := time.Duration(now.UnixMicro()-c.micros) * time.Microsecond
 	if t.rows > 0 {
 		f.mu.Lock()
-		f.lag.Record(time.Duration(now.UnixMicro()-c.micros) * time.Microsecond)
+		f.lag.Record(lag)
 		f.mu.Unlock()
-		f.committed(t, now)
+		// The server's clock is the machine's; what it says is taken as so long before now.
+		f.committed(t, now.Add(-lag), now)
 	}
 	f.advance(c.end)
 }

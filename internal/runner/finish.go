@@ -119,6 +119,7 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 	}
 	if f := r.watch.follower; f != nil {
 		record.Latency.Alert = f.Latency().Total().Summary()
+		record.Latency.AlertCommit = f.CommitLatency().Summary()
 		for rule, h := range f.LatencyByRule() {
 			record.Latency.AlertByRule[rule] = h.Summary()
 		}
