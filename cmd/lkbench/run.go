@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -168,7 +169,7 @@ func runAll(cmd *cobra.Command, f runFlags, commanded time.Time) error {
 		}
 		runs = append(runs, run)
 		if f.quiet {
-			fmt.Fprintf(out, "%s %s %s %s\n", arch.Name(), plan.scenario.Name, run.Record.Verdict.Status, outcome.Dir)
+			fmt.Fprintf(out, "%s %s %s %s\n", arch.Name(), plan.scenario.Name, run.Record.Verdict.Status, shortest(outcome.Dir))
 		}
 		code = max(code, run.Record.Verdict.ExitCode())
 		if outcome.Interrupted {
@@ -209,7 +210,7 @@ func show(out io.Writer, runs []*report.Run) error {
 		return err
 	}
 	for _, r := range runs {
-		fmt.Fprintf(out, "%s: %s/report.html\n", r.Record.Arch, r.Dir)
+		fmt.Fprintf(out, "%s: %s\n", r.Record.Arch, filepath.Join(shortest(r.Dir), "report.html"))
 	}
 	return nil
 }
@@ -224,6 +225,18 @@ func keeper(keep bool, out io.Writer) func(context.Context, runner.Addresses) {
 			strings.Join(a.Kafka, ","), a.Topic, a.DeadLetters, a.Psql)
 		<-ctx.Done()
 	}
+}
+
+// shortest writes a path from the working directory where that is shorter.
+func shortest(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && len(rel) < len(path) {
+		return rel
+	}
+	return path
 }
 
 func isTerminal(w io.Writer) bool {
