@@ -29,9 +29,6 @@ func newWorld(t *testing.T) *world {
 	if testing.Short() {
 		t.Skip("-short: starts and kills processes, PostgreSQL and Kafka; make test does")
 	}
-	if testing.Short() {
-		t.Skip("kills processes and servers for a minute: only without -short")
-	}
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -76,6 +76,7 @@ type watch struct {
 	prober   *observe.Prober   // nil without queries
 	sampler  *observe.Sampler
 	probes   *os.File
+	closed   bool   // the follower
 	failure  string // why the follower has not seen everything
 	cancel   context.CancelFunc
 	group    *errgroup.Group
@@ -95,7 +96,8 @@ func (w *watch) stop(ctx context.Context) error {
 		err = errors.Join(err, w.probes.Close())
 		w.probes = nil
 	}
-	if w.follower != nil && ctx.Err() == nil {
+	if w.follower != nil && !w.closed {
+		w.closed = true // what it has seen stays readable
 		err = errors.Join(err, w.follower.Close(ctx))
 	}
 	return err
