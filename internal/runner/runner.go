@@ -115,7 +115,8 @@ func Run(ctx context.Context, cfg Config) (outcome *Outcome, err error) {
 		if e := r.tearDown(ending); e != nil {
 			err = errors.Join(err, e)
 		}
-		if err != nil {
+		// Removing succeeds only while the folder is empty: then the run failed before there was anything to look at.
+		if err != nil && os.Remove(r.folder.Dir()) != nil {
 			err = fmt.Errorf("%w (what there is of the run: %s)", err, r.folder.Dir())
 		}
 	}()
