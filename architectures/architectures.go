@@ -8,18 +8,19 @@ import (
 	"time"
 
 	"lkbench/internal/bank"
+	"lkbench/internal/kafka"
 )
 
 // Environment is what an architecture is given to work with. It is passed to every component process as JSON on its
 // standard input, never on a command line, because Postgres may carry a password.
 type Environment struct {
-	Kafka       []string   `json:"kafka"`        // bootstrap addresses
-	Topic       string     `json:"topic"`        // the stream of transactions
-	DeadLetters string     `json:"dead_letters"` // where malformed records go; as many partitions as Topic
-	Partitions  int32      `json:"partitions"`
-	Postgres    string     `json:"postgres"` // connection string
-	Rules       bank.Rules `json:"rules"`
-	Settings    Settings   `json:"settings"`
+	Kafka       kafka.Cluster `json:"kafka"`
+	Topic       string        `json:"topic"`        // the stream of transactions
+	DeadLetters string        `json:"dead_letters"` // where malformed records go; as many partitions as Topic
+	Partitions  int32         `json:"partitions"`
+	Postgres    string        `json:"postgres"` // connection string
+	Rules       bank.Rules    `json:"rules"`
+	Settings    Settings      `json:"settings"`
 }
 
 // Settings are the knobs of an implementation that a scenario may turn.

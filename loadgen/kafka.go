@@ -5,37 +5,19 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lkbench/internal/kafka"
 )
 
 // HeaderN is the header in which every record carries its number n, as 8 big-endian bytes.
 const HeaderN = "n"
 
-// The settings of the producer. Acknowledgement by all in-sync replicas and idempotence are kgo's defaults.
-const (
-	linger = time.Millisecond // collects what falls due within four ticks of the generator; a longer one would show in every latency
-	// Well below the bound on a load's drain, well above a broker's restart; whatever is unknown then is indeterminate.
-	deliveryTimeout = 30 * time.Second
-	// After a broker's error: kgo waits 2.5 s before it asks for metadata again, which would turn every hiccup into an outage.
-	backoff       = 100 * time.Millisecond
-	batchMaxBytes = 1000012 // Kafka's default for the largest batch that a broker takes
-	// How long an answer from the broker is awaited when everything is given up.
-	closeTimeout = 5 * time.Second
-)
-
-// ProducerSettings are the producer's settings, for the record.
-func ProducerSettings() map[string]string {
-	return map[string]string{
-		"producer.acks": "all", "producer.idempotence": "true", "producer.partitioner": "murmur2 of the key",
-		"producer.linger": linger.String(), "producer.compression": "none", "producer.delivery_timeout": deliveryTimeout.String(),
-		"producer.retry_backoff": backoff.String(), "producer.batch_max_bytes": strconv.Itoa(batchMaxBytes),
-	}
-}
+// closeTimeout is how long an answer from the broker is awaited when everything is given up.
+const closeTimeout = 5 * time.Second
 
 // KafkaSender is a Sender that produces to a topic.
 type KafkaSender struct {
@@ -56,26 +38,12 @@ type record struct {
 
 var errNoOffset = errors.New("acknowledged without an offset")
 
-// NewKafkaSender connects to the brokers. Further options, such as a dialer, are applied last.
-func NewKafkaSender(brokers []string, topic string, options ...kgo.Opt) (*KafkaSender, error) {
-	client, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(brokers...),
-		kgo.ClientID("lkbench-loadgen"),
-		kgo.DefaultProduceTopic(topic),
-		// Kafka's own default for keyed records, so that any client finds a customer's partition.
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
-		kgo.ProducerLinger(linger),
-		kgo.ProducerBatchMaxBytes(batchMaxBytes),
-		// The network is the loopback or a fast one, and the processor time belongs to the system under test.
-		kgo.ProducerBatchCompression(kgo.NoCompression()),
-		// Never the bound: the generator's own, on bytes, is reached before.
-		kgo.MaxBufferedRecords(math.MaxInt32),
-		kgo.RecordDeliveryTimeout(deliveryTimeout),
-		kgo.MetadataMinAge(backoff),
-		kgo.RetryBackoffFn(func(int) time.Duration { return backoff }),
-	}, options...)...)
+// NewKafkaSender makes the producer, with the settings of kafka.Producer. Further options, such as a dialer, are applied last.
+func NewKafkaSender(cluster kafka.Cluster, topic string, options ...kgo.Opt) (*KafkaSender, error) {
+	settings := append(kafka.Options(kafka.Producer()), kgo.ClientID("lkbench-loadgen"), kgo.DefaultProduceTopic(topic))
+	client, err := cluster.NewClient(append(settings, options...)...)
 	if err != nil {
-		return nil, fmt.Errorf("create the producer for %v: %w", brokers, err)
+		return nil, fmt.Errorf("create the producer: %w", err)
 	}
 	s := &KafkaSender{client: client}
 	s.records.New = func() any {

@@ -14,6 +14,8 @@ import (
 
 	"lkbench/internal/infra/infratest"
 	"lkbench/scenarios"
+
+	"lkbench/internal/kafka"
 )
 
 const testTopic = "transactions"
@@ -71,7 +73,7 @@ func TestKafkaSender(t *testing.T) {
 		t.Fatalf("%d in the ledger; %+v", ledger.Len(), load)
 	}
 
-	reader, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(testTopic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	reader, err := brokers.NewClient(kgo.ConsumeTopics(testTopic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +111,7 @@ func TestKafkaSender(t *testing.T) {
 // Without a broker the outcome stays unknown, and every outcome is known when Close returns.
 func TestKafkaSenderWithoutBroker(t *testing.T) {
 	refuse := kgo.Dialer(func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("refused") })
-	sender, err := NewKafkaSender([]string{"127.0.0.1:1"}, testTopic, refuse)
+	sender, err := NewKafkaSender(kafka.Cluster{Brokers: []string{"127.0.0.1:1"}}, testTopic, refuse)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,32 +195,5 @@ func TestKafkaSenderWithoutAnswers(t *testing.T) {
 	sender.closeWithin(50 * time.Millisecond)
 	if answered.Load() != 1 || unknown.Load() != 100 {
 		t.Errorf("%d answered and %d unknown of 101", answered.Load(), unknown.Load())
-	}
-}
-
-// The record names the settings that are in force.
-func TestProducerSettings(t *testing.T) {
-	sender, err := NewKafkaSender([]string{"127.0.0.1:1"}, testTopic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sender.Close()
-	settings := ProducerSettings()
-	for name, option := range map[string]any{
-		"producer.linger": kgo.ProducerLinger, "producer.delivery_timeout": kgo.RecordDeliveryTimeout, "producer.batch_max_bytes": kgo.ProducerBatchMaxBytes,
-	} {
-		got := sender.client.OptValue(option)
-		if d, ok := got.(time.Duration); ok {
-			got = d.String()
-		}
-		if n, ok := got.(int32); ok && n != batchMaxBytes || !ok && got != settings[name] {
-			t.Errorf("%s is %v, the record says %s", name, got, settings[name])
-		}
-	}
-	if disabled := sender.client.OptValue(kgo.DisableIdempotentWrite); disabled != false || settings["producer.idempotence"] != "true" {
-		t.Errorf("idempotence disabled: %v", disabled)
-	}
-	if len(settings) < 8 || settings["producer.acks"] != "all" {
-		t.Errorf("%v", settings)
 	}
 }

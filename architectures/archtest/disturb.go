@@ -136,7 +136,7 @@ func (tr *trial) restartDatabase() error {
 }
 
 func (tr *trial) crashBroker() error {
-	broker := tr.world.instance.Broker
+	broker := tr.world.instance.Brokers[0]
 	if err := tr.sleep(tr.length / 3); err != nil {
 		return err
 	}

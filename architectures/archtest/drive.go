@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
 	"lkbench/architectures"
@@ -69,7 +68,7 @@ func (tr *trial) drive(c conditions) (err error) {
 
 // drain waits until all that is in the topic was processed.
 func (tr *trial) drain() error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(tr.env.Kafka...))
+	client, err := tr.env.Kafka.NewClient()
 	if err != nil {
 		return err
 	}

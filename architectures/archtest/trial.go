@@ -129,7 +129,7 @@ func (tr *trial) prepare(t *testing.T, s *scenarios.Scenario) (err error) {
 	if tr.env.Postgres, err = tr.world.database(t, name); err != nil {
 		return err
 	}
-	if err := infra.CreateTopics(tr.ctx, tr.env.Kafka, partitions, tr.env.Topic, tr.env.DeadLetters); err != nil {
+	if err := infra.CreateTopics(tr.ctx, tr.env.Kafka, partitions, tr.world.instance.Replication, tr.env.Topic, tr.env.DeadLetters); err != nil {
 		return err
 	}
 	if tr.keeper, err = newSupervisor(tr.world.executable, tr.arch, tr.env, tr.dir); err != nil {

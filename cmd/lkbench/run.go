@@ -134,7 +134,7 @@ func runAll(cmd *cobra.Command, f runFlags, commanded time.Time) error {
 	if f.infra == "auto" {
 		note("infra: embedded (this version has no other)")
 	}
-	swept, err := infra.Sweep(ctx)
+	swept, err := infra.Sweep(ctx, nil)
 	if err != nil {
 		note("sweeping what dead runs left: %v", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"lkbench/internal/infra"
+	"lkbench/internal/kafka"
 	"lkbench/loadgen"
 	"lkbench/scenarios"
 )
@@ -80,7 +81,7 @@ func (b *Bench) generate(ctx context.Context, s *scenarios.Scenario, bound int64
 		return stats, 0, err
 	}
 	err = b.servers(ctx, func(instance *infra.Instance) (err error) {
-		if err := infra.CreateTopics(ctx, instance.Kafka, partitions, topic); err != nil {
+		if err := infra.CreateTopics(ctx, instance.Kafka, partitions, instance.Replication, topic); err != nil {
 			return err
 		}
 		sender, err := loadgen.NewKafkaSender(instance.Kafka, topic)
@@ -145,10 +146,10 @@ func (b *Bench) bareProducer(ctx context.Context, s *scenarios.Scenario) (perSec
 		records[n] = kgo.Record{Key: e.Key, Value: e.Value, Headers: []kgo.RecordHeader{header}}
 	}
 	err = b.servers(ctx, func(instance *infra.Instance) error {
-		if err := infra.CreateTopics(ctx, instance.Kafka, partitions, topic); err != nil {
+		if err := infra.CreateTopics(ctx, instance.Kafka, partitions, instance.Replication, topic); err != nil {
 			return err
 		}
-		client, err := producer(instance.Kafka, kgo.ProducerLinger(time.Millisecond), kgo.MaxBufferedBytes(inFlight))
+		client, err := producer(instance.Kafka, kgo.MaxBufferedBytes(inFlight))
 		if err != nil {
 			return err
 		}
@@ -170,11 +171,9 @@ func (b *Bench) bareProducer(ctx context.Context, s *scenarios.Scenario) (perSec
 }
 
 // producer is a client with the settings of the load generator; others are applied last.
-func producer(brokers []string, options ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
-		kgo.ProducerBatchMaxBytes(1000012), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(1 << 30),
-	}, options...)...)
+func producer(cluster kafka.Cluster, options ...kgo.Opt) (*kgo.Client, error) {
+	settings := append(kafka.Options(kafka.Producer()), kgo.DefaultProduceTopic(topic))
+	return cluster.NewClient(append(settings, options...)...)
 }
 
 // produce sends so many records and waits until all are acknowledged.

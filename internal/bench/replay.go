@@ -12,6 +12,7 @@ import (
 	kappa "lkbench/architectures/kappa/native"
 	"lkbench/internal/bank"
 	"lkbench/internal/infra"
+	"lkbench/internal/kafka"
 	"lkbench/internal/observe"
 	"lkbench/internal/proc"
 )
@@ -25,7 +26,7 @@ func (b *Bench) replay(ctx context.Context) error {
 	var bare, ours series
 	cores := map[string]series{}
 	err := b.servers(ctx, func(instance *infra.Instance) error {
-		if err := infra.CreateTopics(ctx, instance.Kafka, partitions, topic, deadLetters); err != nil {
+		if err := infra.CreateTopics(ctx, instance.Kafka, partitions, instance.Replication, topic, deadLetters); err != nil {
 			return err
 		}
 		if err := b.fillTopic(ctx, instance.Kafka); err != nil {
@@ -64,7 +65,7 @@ func (b *Bench) replay(ctx context.Context) error {
 }
 
 // fillTopic puts the events of a steady load on the topic.
-func (b *Bench) fillTopic(ctx context.Context, brokers []string) error {
+func (b *Bench) fillTopic(ctx context.Context, cluster kafka.Cluster) error {
 	s, err := constant(replayRate, time.Duration(b.Size.Replay)*time.Second/replayRate)
 	if err != nil {
 		return err
@@ -74,7 +75,7 @@ func (b *Bench) fillTopic(ctx context.Context, brokers []string) error {
 	if err != nil {
 		return err
 	}
-	client, err := producer(brokers, kgo.MaxBufferedBytes(inFlight))
+	client, err := producer(cluster, kgo.MaxBufferedBytes(inFlight))
 	if err != nil {
 		return err
 	}
@@ -86,13 +87,13 @@ func (b *Bench) fillTopic(ctx context.Context, brokers []string) error {
 }
 
 // consume reads and decodes everything, and gives the rate.
-func (b *Bench) consume(ctx context.Context, brokers []string) (perSecond float64, err error) {
+func (b *Bench) consume(ctx context.Context, cluster kafka.Cluster) (perSecond float64, err error) {
 	from := map[int32]kgo.Offset{}
 	for p := range int32(partitions) {
 		from[p] = kgo.NewOffset().At(0)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
-		kgo.FetchMinBytes(1), kgo.FetchMaxPartitionBytes(4<<20), kgo.FetchMaxBytes(16<<20))
+	client, err := cluster.NewClient(append(kafka.Options(kafka.Consumer()),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))...)
 	if err != nil {
 		return 0, err
 	}
@@ -176,13 +177,12 @@ func addsUp(ctx context.Context, postgres string, counted int64) error {
 // watchCores samples the CPU of a component and the servers until the function it returns is called, which gives the
 // average number of busy cores from the first whole second on; none if there was only one sample.
 func (b *Bench) watchCores(ctx context.Context, instance *infra.Instance, p *proc.Process) func() (map[string]float64, error) {
-	only := func(pid int) func() []int32 { return func() []int32 { return []int32{int32(pid)} } }
 	zero := func() int64 { return 0 }
 	sampler := observe.NewSampler(observe.SamplerConfig{
 		Groups: []observe.Group{
-			{Name: p.Name(), PIDs: only(p.PID())},
-			{Name: "database", PIDs: only(instance.Database.PID())},
-			{Name: "broker", PIDs: only(instance.Broker.PID())},
+			{Name: p.Name(), PIDs: func() []int32 { return []int32{int32(p.PID())} }},
+			{Name: "database", PIDs: instance.Database.PIDs},
+			{Name: "broker", PIDs: instance.Brokers[0].PIDs},
 		},
 		Offered: zero, Sent: zero, Acked: zero, Processed: func(context.Context) (int64, error) { return 0, nil },
 	})

@@ -13,8 +13,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 
+	"lkbench/internal/kafka"
 	"lkbench/internal/proc"
 )
 
@@ -67,35 +67,37 @@ func BrokerOptions(dir string, port int) []kfake.Opt {
 	}
 }
 
-func startBroker(ctx context.Context, options Options) (*Server, error) {
+// broker is a running kfake.
+type broker struct {
+	*Server
+	unit *processes
+}
+
+func startBroker(ctx context.Context, options Options) (*broker, error) {
 	began := time.Now()
-	s, err := onFreePort(func(port int) (*Server, error) {
-		s := &Server{
-			Role: "broker", Address: address(port), DataDir: filepath.Join(options.Workspace.Dir, "kafka"),
-			Version: kfakeVersion(), workspace: options.Workspace, log: filepath.Join(options.Workspace.Dir, "kafka.log"),
-		}
-		input, err := json.Marshal(brokerInput{Dir: s.DataDir, Port: port})
+	b, err := onFreePort(func(port int) (*broker, error) {
+		unit := &processes{what: "the broker on " + address(port), workspace: options.Workspace, log: filepath.Join(options.Workspace.Dir, "kafka.log")}
+		b := &broker{unit: unit, Server: newServer("broker", port, filepath.Join(options.Workspace.Dir, "kafka"), kfakeVersion(), unit)}
+		input, err := json.Marshal(brokerInput{Dir: b.DataDir, Port: port})
 		if err != nil {
 			return nil, err
 		}
-		s.launch = func(context.Context) (*proc.Process, error) {
+		unit.launch = func(context.Context) (*proc.Process, error) {
 			return proc.Start(proc.Spec{
-				Name: "broker", Executable: options.Executable, Args: []string{BrokerVerb}, Log: s.log, Input: input, Report: true,
+				Name: "broker", Executable: options.Executable, Args: []string{BrokerVerb}, Log: unit.log, Input: input, Report: true,
 			})
 		}
-		s.ready = func(ctx context.Context, p *proc.Process) error {
+		unit.ready = func(ctx context.Context, p *proc.Process) error {
 			_, err := p.Report(ctx)
 			return err
 		}
-		// What is not on disk yet is thrown away with the rest.
-		s.discard = func(ctx context.Context) error { return s.Kill(ctx) }
-		return s, s.start(ctx)
+		return b, unit.Start(ctx)
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.StartS = time.Since(began).Seconds()
-	return s, nil
+	b.StartS = time.Since(began).Seconds()
+	return b, nil
 }
 
 func kfakeVersion() string {
@@ -117,9 +119,9 @@ var recordedBrokerSettings = map[string]bool{
 	"fetch.max.bytes": true, "group.min.session.timeout.ms": true,
 }
 
-// readBrokerSettings asks the broker. How it flushes it cannot say, so that is added.
-func readBrokerSettings(ctx context.Context, address string) (map[string]string, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(address))
+// readBrokerSettings asks the brokers.
+func readBrokerSettings(ctx context.Context, cluster kafka.Cluster) (map[string]string, error) {
+	client, err := cluster.NewClient()
 	if err != nil {
 		return nil, fmt.Errorf("read the broker's settings: %w", err)
 	}
@@ -133,7 +135,7 @@ func readBrokerSettings(ctx context.Context, address string) (map[string]string,
 	if err != nil {
 		return nil, fmt.Errorf("read the broker's settings: %w", err)
 	}
-	settings := map[string]string{"flush": "operating system (fsync when a segment is full)"}
+	settings := map[string]string{}
 	for _, resource := range described {
 		if resource.Err != nil {
 			return nil, fmt.Errorf("read the broker's settings: %w", resource.Err)
@@ -144,7 +146,7 @@ func readBrokerSettings(ctx context.Context, address string) (map[string]string,
 			}
 		}
 	}
-	if len(settings) == 1 {
+	if len(settings) == 0 {
 		return nil, errors.New("read the broker's settings: it reported none of those that are recorded")
 	}
 	return settings, nil

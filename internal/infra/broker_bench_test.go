@@ -1,11 +1,12 @@
 package infra
 
 import (
-	"context"
 	"os"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lkbench/internal/kafka"
 )
 
 // BenchmarkRecordSeen is how long one record takes from the producer to a waiting consumer: what the broker adds to every
@@ -20,8 +21,8 @@ func BenchmarkRecordSeen(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer broker.discard(context.Background())
-	if err := CreateTopics(b.Context(), []string{broker.Address}, 4, "t"); err != nil {
+	defer broker.unit.discard()
+	if err := CreateTopics(b.Context(), kafka.Cluster{Brokers: []string{broker.Address}}, 4, 1, "t"); err != nil {
 		b.Fatal(err)
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Address), kgo.DefaultProduceTopic("t"), kgo.ConsumeTopics("t"),

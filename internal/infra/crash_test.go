@@ -24,15 +24,15 @@ func crash(t *testing.T, s *Server, acknowledged *atomic.Int64) {
 				t.Fatalf("the load does not get on: %d acknowledged", acknowledged.Load())
 			}
 		}
-		address, pid := s.Address, s.PID()
+		address, pid := s.Address, s.PIDs()[0]
 		if err := s.Kill(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Restart(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if s.Address != address || s.PID() == pid {
-			t.Errorf("after the restart address and process are %s and %d, before they were %s and %d", s.Address, s.PID(), address, pid)
+		if s.Address != address || s.PIDs()[0] == pid {
+			t.Errorf("after the restart address and process are %s and %d, before they were %s and %d", s.Address, s.PIDs()[0], address, pid)
 		}
 	}
 }
@@ -44,10 +44,10 @@ type placed struct {
 
 func TestBrokerKeepsWhatItAcknowledged(t *testing.T) {
 	i, _ := startInstance(t)
-	if err := CreateTopics(t.Context(), i.Kafka, 4, "load"); err != nil {
+	if err := CreateTopics(t.Context(), i.Kafka, 4, 1, "load"); err != nil {
 		t.Fatal(err)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(i.Kafka...), kgo.DefaultProduceTopic("load"), kgo.RequiredAcks(kgo.AllISRAcks()),
+	client, err := i.Kafka.NewClient(kgo.DefaultProduceTopic("load"), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.MetadataMinAge(100*time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }))
 	if err != nil {
 		t.Fatal(err)
@@ -76,13 +76,13 @@ func TestBrokerKeepsWhatItAcknowledged(t *testing.T) {
 			}
 		}
 	})
-	crash(t, i.Broker, &count)
+	crash(t, i.Brokers[0], &count)
 	stop()
 	producer.Wait()
 	if err := client.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := kgo.NewClient(kgo.SeedBrokers(i.Kafka...), kgo.ConsumeTopics("load"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	consumer, err := i.Kafka.NewClient(kgo.ConsumeTopics("load"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		t.Fatal(err)
 	}

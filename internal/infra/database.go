@@ -23,6 +23,7 @@ const databaseDir = "postgres"
 // Database is a private PostgreSQL server.
 type Database struct {
 	*Server
+	unit *processes
 	// URL is the connection string of the superuser, with the password. It must reach no file, screen or command line.
 	URL string
 }
@@ -63,24 +64,23 @@ func startDatabase(ctx context.Context, options Options, b binaries, owner *proc
 		return nil, fmt.Errorf("read the password of the template cluster: %w", err)
 	}
 	db := &Database{URL: databaseURL(port, string(accepted))}
-	db.Server = &Server{
-		Role: "database", Address: address(port), DataDir: dir, Version: "PostgreSQL " + b.version,
-		workspace: options.Workspace, log: filepath.Join(options.Workspace.Dir, "postgres.log"),
+	db.unit = &processes{
+		what: "the database on " + address(port), workspace: options.Workspace, log: filepath.Join(options.Workspace.Dir, "postgres.log"),
 		launch: func(ctx context.Context) (*proc.Process, error) {
 			return proc.StartGuarded(ctx, proc.Spec{
 				Name: "PostgreSQL", Executable: filepath.Join(b.bin, "postgres"), Args: []string{"-D", dir}, Dir: dir,
 				Log: filepath.Join(options.Workspace.Dir, "postgres.log"), StopSignal: syscall.SIGINT, // does not wait for clients
 			}, proc.Guarding{Executable: options.Executable, Owner: owner, End: syscall.SIGQUIT}) // neither for a checkpoint
 		},
-		ready:   func(ctx context.Context, _ *proc.Process) error { return ping(ctx, db.URL) },
-		discard: func(context.Context) error { return db.current().Abort() },
+		ready: func(ctx context.Context, _ *proc.Process) error { return ping(ctx, db.URL) },
 	}
-	if err := db.start(ctx); err != nil {
+	db.Server = newServer("database", port, dir, "PostgreSQL "+b.version, db.unit)
+	if err := db.unit.Start(ctx); err != nil {
 		return nil, err
 	}
 	password := rand.Text()
 	if err := changePassword(ctx, db.URL, password); err != nil {
-		return nil, errors.Join(err, db.discard(ctx))
+		return nil, errors.Join(err, db.unit.discard())
 	}
 	db.URL = databaseURL(port, password)
 	return db, nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
+
+	"lkbench/internal/kafka"
 )
 
 // Embedded is the provider that needs nothing but this program: kfake in a child process of its own and a private
@@ -17,7 +19,7 @@ func (Embedded) Name() string { return "embedded" }
 
 // Start starts both servers at the same time.
 func (Embedded) Start(ctx context.Context, options Options) (*Instance, error) {
-	var broker *Server
+	var broker *broker
 	var database *Database
 	var kafkaSettings, postgresSettings map[string]string
 	both, groupCtx := errgroup.WithContext(ctx)
@@ -25,7 +27,9 @@ func (Embedded) Start(ctx context.Context, options Options) (*Instance, error) {
 		if broker, err = startBroker(groupCtx, options); err != nil {
 			return err
 		}
-		kafkaSettings, err = readBrokerSettings(groupCtx, broker.Address)
+		kafkaSettings, err = readBrokerSettings(groupCtx, kafka.Cluster{Brokers: []string{broker.Address}})
+		// How kfake flushes it cannot say.
+		kafkaSettings["flush"] = "operating system (fsync when a segment is full)"
 		return err
 	})
 	both.Go(func() (err error) {
@@ -35,13 +39,13 @@ func (Embedded) Start(ctx context.Context, options Options) (*Instance, error) {
 		postgresSettings, err = readDatabaseSettings(groupCtx, database)
 		return err
 	})
-	stop := func(ctx context.Context) error {
+	stop := func(context.Context) error {
 		var errs []error
 		if broker != nil {
-			errs = append(errs, broker.discard(ctx))
+			errs = append(errs, broker.unit.discard())
 		}
 		if database != nil {
-			errs = append(errs, database.discard(ctx))
+			errs = append(errs, database.unit.discard())
 		}
 		return errors.Join(errs...)
 	}
@@ -49,8 +53,10 @@ func (Embedded) Start(ctx context.Context, options Options) (*Instance, error) {
 		return nil, errors.Join(fmt.Errorf("start the embedded infrastructure: %w", err), stop(context.WithoutCancel(ctx)))
 	}
 	return &Instance{
-		Kafka: []string{broker.Address}, Postgres: database.URL, Label: "single copy; broker without fsync",
-		Broker: broker, Database: database.Server,
-		KafkaSettings: kafkaSettings, PostgresSettings: postgresSettings, stop: stop,
+		Kafka: kafka.Cluster{Brokers: []string{broker.Address}}, Postgres: database.URL, Replication: 1,
+		Label:   "single copy; broker without fsync",
+		Brokers: []*Server{broker.Server}, Database: database.Server,
+		KafkaVersion: broker.Version, PostgresVersion: database.Version,
+		KafkaSettings: kafkaSettings, PostgresSettings: postgresSettings, End: stop,
 	}, nil
 }

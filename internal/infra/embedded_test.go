@@ -36,16 +36,16 @@ func TestTwoInstances(t *testing.T) {
 	first, _ := startInstance(t)
 	second, _ := startInstance(t)
 	for _, i := range []*Instance{first, second} {
-		if err := CreateTopics(t.Context(), i.Kafka, 4, "transactions", "dead_letters"); err != nil {
+		if err := CreateTopics(t.Context(), i.Kafka, 4, 1, "transactions", "dead_letters"); err != nil {
 			t.Error(err)
 		}
-		if err := CreateTopics(t.Context(), i.Kafka, 4, "transactions"); err == nil || !strings.Contains(err.Error(), "transactions") {
+		if err := CreateTopics(t.Context(), i.Kafka, 4, 1, "transactions"); err == nil || !strings.Contains(err.Error(), "transactions") {
 			t.Errorf("creating a topic again: got %v, want an error that names it", err)
 		}
 		query(t, i.Postgres, "SELECT count(*)::text FROM pg_class")
 	}
 	addresses := map[string]bool{}
-	for _, s := range []*Server{first.Broker, first.Database, second.Broker, second.Database} {
+	for _, s := range []*Server{first.Brokers[0], first.Database, second.Brokers[0], second.Database} {
 		addresses[s.Address] = true
 	}
 	if len(addresses) != 4 {
@@ -96,11 +96,11 @@ func TestSettingsAreDurable(t *testing.T) {
 // tree gives a server's processes.
 func tree(t *testing.T, s *Server) []int32 {
 	t.Helper()
-	ids, err := proc.Descendants(s.PID())
+	ids, err := proc.Descendants(int(s.PIDs()[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	pids := []int32{int32(s.PID())}
+	pids := []int32{s.PIDs()[0]}
 	for _, id := range ids {
 		pids = append(pids, int32(id.PID))
 	}
@@ -109,7 +109,7 @@ func tree(t *testing.T, s *Server) []int32 {
 
 func TestListensOnLoopbackOnly(t *testing.T) {
 	i, _ := startInstance(t)
-	for _, s := range []*Server{i.Broker, i.Database} {
+	for _, s := range []*Server{i.Brokers[0], i.Database} {
 		listening := 0
 		for _, pid := range tree(t, s) {
 			connections, err := gopsutilnet.ConnectionsPidWithContext(t.Context(), "inet", pid)
@@ -191,7 +191,7 @@ func TestStopLeavesNothing(t *testing.T) {
 			t.Errorf("after Stop lives: %s", command(id.PID))
 		}
 	}
-	for _, s := range []*Server{i.Broker, i.Database} {
+	for _, s := range []*Server{i.Brokers[0], i.Database} {
 		if conn, err := net.Dial("tcp", s.Address); err == nil {
 			conn.Close()
 			t.Errorf("the %s still answers on %s", s.Role, s.Address)
@@ -210,7 +210,7 @@ func TestStopAndRestartInOrder(t *testing.T) {
 	if err := i.Database.Restart(t.Context()); err == nil || !strings.Contains(err.Error(), "still runs") {
 		t.Errorf("restarting a running server: got %v", err)
 	}
-	for _, s := range []*Server{i.Broker, i.Database} {
+	for _, s := range []*Server{i.Brokers[0], i.Database} {
 		if err := s.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,5 @@
-// Package infra starts Kafka and PostgreSQL for a run and ends them without leaving anything behind.
+// Package infra gives a run its Kafka and PostgreSQL, and ends them without leaving anything behind. What provides them
+// is a Provider: this package has two (Embedded, Local), the packages below it the others.
 package infra
 
 import (
@@ -6,14 +7,15 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lkbench/internal/kafka"
 )
 
 // Provider is a way to get Kafka and PostgreSQL.
 type Provider interface {
 	// Name is how the provider is called on the command line and in every record.
 	Name() string
-	// Start gives a running broker and an empty database. After an error nothing runs.
+	// Start gives a running Kafka and an empty database. After an error nothing is left of what it made.
 	Start(ctx context.Context, options Options) (*Instance, error)
 }
 
@@ -26,38 +28,70 @@ type Options struct {
 	Note func(message string)
 }
 
-// Instance is a running Kafka and PostgreSQL.
-type Instance struct {
-	Kafka []string // bootstrap addresses
-	// Postgres is the connection string of a superuser, with the password: it must reach no file, screen or command line.
-	Postgres string
-	// Label says what a reader of the results must know about the infrastructure.
-	Label    string
-	Broker   *Server
-	Database *Server
-	// KafkaSettings and PostgresSettings are what the servers themselves report, where they do.
-	KafkaSettings    map[string]string
-	PostgresSettings map[string]string
-
-	stop func(context.Context) error
+// Say passes a message to Note, if there is one.
+func (o Options) Say(format string, args ...any) {
+	if o.Note != nil {
+		o.Note(fmt.Sprintf(format, args...))
+	}
 }
 
-// Stop ends both servers and waits until they are gone. Their data is thrown away: the workspace must be closed after it.
-func (i *Instance) Stop(ctx context.Context) error { return i.stop(ctx) }
+// Instance is a running Kafka and PostgreSQL.
+type Instance struct {
+	Kafka kafka.Cluster
+	// Postgres is the connection string, with the password where one is needed: it must reach no file, screen or command
+	// line. Its user owns what it makes, in the first schema of its search path. May be a URL or of the form "key=value".
+	Postgres string
+	// Prefix begins the name of everything a run makes outside that schema (topics, publications, replication slots):
+	// lower-case letters, digits and _, with _ at its end. Empty on servers of the run's own.
+	Prefix string
+	// Replication is how many copies a topic has.
+	Replication int16
+	// Label says what a reader of the results must know about the infrastructure.
+	Label string
+	// Brokers and Database are the servers, to be killed, paused, restarted and accounted. A provider that has only
+	// addresses has none: no Brokers, and Database is nil.
+	Brokers  []*Server
+	Database *Server
+	// KafkaVersion and PostgresVersion are what runs and of which version.
+	KafkaVersion, PostgresVersion string
+	// KafkaSettings and PostgresSettings are what the servers themselves report, where they do, and what the provider was
+	// told: images, limits.
+	KafkaSettings    map[string]string
+	PostgresSettings map[string]string
+	// Cannot lists what is not possible here, for the record and for whoever asks for it; each can follow "lkbench cannot".
+	Cannot []string
+	// NoReplication says why the write-ahead log cannot be followed here; "" where it can.
+	NoReplication string
+	// End ends the servers, or removes what was made on servers of others, and waits until it is done. The workspace must
+	// be closed after it.
+	End func(context.Context) error
+}
 
-// CreateTopics makes topics that are not there yet, with the broker's default replication.
-func CreateTopics(ctx context.Context, brokers []string, partitions int32, names ...string) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+// Stop ends the servers and throws their data away, or removes from servers of others what was made there.
+func (i *Instance) Stop(ctx context.Context) error { return i.End(ctx) }
+
+// Servers are the brokers and the database, where the provider has them.
+func (i *Instance) Servers() []*Server {
+	servers := append([]*Server{}, i.Brokers...)
+	if i.Database != nil {
+		servers = append(servers, i.Database)
+	}
+	return servers
+}
+
+// CreateTopics makes topics. One that is there already is an error that tells what it is like: it belongs to somebody else.
+func CreateTopics(ctx context.Context, cluster kafka.Cluster, partitions int32, replication int16, names ...string) error {
+	client, err := cluster.NewClient()
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}
 	defer client.Close()
-	created, err := kadm.NewClient(client).CreateTopics(ctx, partitions, -1, nil, names...)
+	created, err := kadm.NewClient(client).CreateTopics(ctx, partitions, replication, nil, names...)
 	if err == nil {
 		err = created.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("create topics %v on %v: %w", names, brokers, err)
+		return fmt.Errorf("create topics %v on %v: %w", names, cluster, err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"lkbench/internal/proc"
@@ -17,6 +18,7 @@ import (
 const (
 	ownerFile     = "owner"     // locked as long as the workspace's process lives
 	processesFile = "processes" // one line of JSON a process that was started for it
+	outside       = "outside-"  // begins the names of notes about what is not below the directory; the kind follows
 )
 
 // Workspace is the temporary directory of one run. A lock held by this process marks it as alive; the lock goes with
@@ -70,6 +72,15 @@ func (w *Workspace) Track(p *proc.Process) error {
 	return nil
 }
 
+// Entrust notes, before it is made, something outside of the directory that must be removed should this process die: of a
+// kind for which Sweep is given a Remover. A second note of a kind replaces the first.
+func (w *Workspace) Entrust(kind string, note []byte) error {
+	if err := os.WriteFile(filepath.Join(w.Dir, outside+kind), note, 0o600); err != nil {
+		return fmt.Errorf("note what a later start would have to remove: %w", err)
+	}
+	return nil
+}
+
 // Close removes the directory with all that is in it. The processes of the run must have ended.
 func (w *Workspace) Close() error {
 	releaseSharedMemory(filepath.Join(w.Dir, databaseDir))
@@ -105,9 +116,14 @@ func lockRuns(ctx context.Context) (dir string, unlock func(), err error) {
 	return dir, func() { f.Close() }, nil
 }
 
+// Removers remove, by kind, what dead runs have left outside of their directories; see Workspace.Entrust. Each is given the
+// directory and the note, and may be called again for what it has removed already.
+type Removers map[string]func(ctx context.Context, dir string, note []byte) error
+
 // Sweep removes the temporary directories of runs whose process has died, after ending those of their processes that
-// still live, and gives the directories it removed. Runs that are alive are not touched.
-func Sweep(ctx context.Context) ([]string, error) {
+// still live and removing what they left elsewhere, and gives the directories it removed. Runs that are alive are not
+// touched; neither are those that left something for which there is no remover.
+func Sweep(ctx context.Context, removers Removers) ([]string, error) {
 	runs, unlock, err := lockRuns(ctx)
 	if err != nil {
 		return nil, err
@@ -121,7 +137,7 @@ func Sweep(ctx context.Context) ([]string, error) {
 	var errs []error
 	for _, e := range entries {
 		dir := filepath.Join(runs, e.Name())
-		removed, err := sweepOne(ctx, dir)
+		removed, err := sweepOne(ctx, dir, removers)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("sweep %s: %w", dir, err))
 		} else if removed {
@@ -131,7 +147,7 @@ func Sweep(ctx context.Context) ([]string, error) {
 	return swept, errors.Join(errs...)
 }
 
-func sweepOne(ctx context.Context, dir string) (bool, error) {
+func sweepOne(ctx context.Context, dir string, removers Removers) (bool, error) {
 	owner, err := tryLockFile(filepath.Join(dir, ownerFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil // removed meanwhile
@@ -142,6 +158,23 @@ func sweepOne(ctx context.Context, dir string) (bool, error) {
 	defer owner.Close()
 	if err := endStrays(ctx, filepath.Join(dir, processesFile)); err != nil {
 		return false, err
+	}
+	notes, err := filepath.Glob(filepath.Join(dir, outside+"*"))
+	if err != nil {
+		return false, err
+	}
+	for _, path := range notes {
+		remove, known := removers[strings.TrimPrefix(filepath.Base(path), outside)]
+		if !known {
+			return false, nil
+		}
+		note, err := os.ReadFile(path)
+		if err != nil {
+			return false, err
+		}
+		if err := remove(ctx, dir, note); err != nil {
+			return false, err
+		}
 	}
 	releaseSharedMemory(filepath.Join(dir, databaseDir))
 	return true, os.RemoveAll(dir)

@@ -43,7 +43,7 @@ func TestNothingOutlivesAKilledHarness(t *testing.T) {
 	if len(report.Processes) < 4 { // broker, guard, postmaster, its workers
 		t.Errorf("the harness has %d processes below it, want at least 4", len(report.Processes))
 	}
-	if swept, err := Sweep(t.Context()); err != nil || len(swept) != 0 {
+	if swept, err := Sweep(t.Context(), nil); err != nil || len(swept) != 0 {
 		t.Errorf("a sweep beside two live runs removed %v, %v", swept, err)
 	}
 	if err := harness.Process.Kill(); err != nil {
@@ -54,7 +54,7 @@ func TestNothingOutlivesAKilledHarness(t *testing.T) {
 	gone(t, report.Processes)
 	t.Logf("all gone %v after SIGKILL of the harness", time.Since(killed).Round(time.Millisecond))
 
-	swept, err := Sweep(t.Context())
+	swept, err := Sweep(t.Context(), nil)
 	if err != nil || !slices.Equal(swept, []string{report.Dir}) {
 		t.Errorf("the sweep removed %v, %v; want %s", swept, err, report.Dir)
 	}
@@ -95,7 +95,7 @@ func TestSweepEndsStraysAndOnlyThem(t *testing.T) {
 	}
 	w.log.Close()
 	w.owner.Close() // what the death of the process does
-	swept, err := Sweep(t.Context())
+	swept, err := Sweep(t.Context(), nil)
 	if err != nil || !slices.Equal(swept, []string{w.Dir}) {
 		t.Errorf("the sweep removed %v, %v; want %s", swept, err, w.Dir)
 	}
@@ -106,7 +106,7 @@ func TestSweepEndsStraysAndOnlyThem(t *testing.T) {
 	if id := stranger.Processes()[0]; !id.Alive() {
 		t.Error("the sweep killed a process that is none of the dead run's")
 	}
-	if swept, err := Sweep(t.Context()); err != nil || len(swept) != 0 {
+	if swept, err := Sweep(t.Context(), nil); err != nil || len(swept) != 0 {
 		t.Errorf("the second sweep removed %v, %v", swept, err)
 	}
 }
@@ -116,7 +116,7 @@ func TestSweepOfAHalfMadeWorkspace(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(cache, "runs", "half-made"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	swept, err := Sweep(t.Context())
+	swept, err := Sweep(t.Context(), nil)
 	if err != nil || len(swept) != 1 {
 		t.Errorf("the sweep removed %v, %v; want the one directory", swept, err)
 	}
@@ -172,4 +172,35 @@ func TestLockWaitsAndCanBeGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.Close()
+}
+
+// What a dead run made elsewhere is removed with its directory; while nobody can remove it, the directory stays and tells.
+func TestSweepRemovesWhatWasEntrusted(t *testing.T) {
+	ownCache(t)
+	w, err := NewWorkspace(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Entrust("boxes", []byte("two of them")); err != nil {
+		t.Fatal(err)
+	}
+	w.owner.Close() // as the kernel does when a process dies
+	if swept, err := Sweep(t.Context(), nil); err != nil || len(swept) != 0 {
+		t.Fatalf("without a remover swept %v, %v", swept, err)
+	}
+	var got string
+	failing := Removers{"boxes": func(context.Context, string, []byte) error { return errors.New("no engine") }}
+	if swept, err := Sweep(t.Context(), failing); err == nil || len(swept) != 0 {
+		t.Fatalf("with a remover that fails swept %v, %v", swept, err)
+	}
+	swept, err := Sweep(t.Context(), Removers{"boxes": func(_ context.Context, dir string, note []byte) error {
+		got = dir + " " + string(note)
+		return nil
+	}})
+	if err != nil || len(swept) != 1 || got != w.Dir+" two of them" {
+		t.Errorf("swept %v, %v; the remover was given %q", swept, err, got)
+	}
+	if _, err := os.Stat(w.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory is still there: %v", err)
+	}
 }

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lkbench/internal/kafka"
 )
 
 // newClient connects to Kafka: partitions by direct assignment from the given offsets, and a producer for dead letters.
@@ -17,28 +18,15 @@ func newClient(c Config, from []int64) (*kgo.Client, error) {
 	for n, offset := range from {
 		assigned[int32(n)] = kgo.NewOffset().At(offset)
 	}
-	return kgo.NewClient(
-		kgo.SeedBrokers(c.Environment.Kafka...),
+	return c.Environment.Kafka.NewClient(append(kafka.Options(kafka.Consumer()),
 		kgo.ClientID("lkbench-"+c.Component),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.Environment.Topic: assigned}),
-		// Table offsets is the truth: if the log does not have what it says, that must be heard, not be jumped over.
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		// A record is fetched when it is there, however few there are.
-		kgo.FetchMinBytes(1),
-		// How long the broker may keep a fetch open that finds nothing. New records end it at once; a broker that is
-		// restarted or a partition that was not asked for waits no longer than this.
-		kgo.FetchMaxWait(250*time.Millisecond),
-		// Under backlog: large enough that a fetch is worth its round trip, small enough that a few of them fit a batch.
-		kgo.FetchMaxPartitionBytes(4<<20),
-		kgo.FetchMaxBytes(16<<20),
-		// With the defaults (5 s, 250 ms to 2.5 s) a broker that comes back is noticed seconds later.
-		kgo.MetadataMinAge(100*time.Millisecond),
-		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
+		// Of dead letters: they stay in the partition of what they were, and a commit waits for them, so they are sent
+		// without gathering more.
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-		// A commit waits for its dead letters, so they are sent without gathering more.
 		kgo.ProducerLinger(0),
-	)
+	)...)
 }
 
 // fetchError returns what stands in the way of consuming, or nil if the client will get over it by itself.

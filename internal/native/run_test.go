@@ -38,7 +38,7 @@ func testRun(t *testing.T, bounds bounds, backlog bool) {
 	c := config(true)
 	c.Sink, c.Fold, c.Environment.Postgres, c.Environment.Kafka = sink, true, address, brokers
 	c.Environment.Topic, c.Environment.DeadLetters = "in", "dead"
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := brokers.NewClient(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func testRun(t *testing.T, bounds bounds, backlog bool) {
 	if n := one[int](t, conn, `select sum(dead_letters) from offsets`); n != letters {
 		t.Errorf("%d dead letters counted, want %d", n, letters)
 	}
-	reader, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics("dead"))
+	reader, err := brokers.NewClient(kgo.ConsumeTopics("dead"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,9 @@ type Group struct {
 	// PIDs names the roots at present; it is called before every sample. A root that has ended need not be named any
 	// more: what it used stays in the group.
 	PIDs func() []int32
+	// Usage, where it is set, gives CPU so far and memory instead: of a container, whose processes may not be on this
+	// machine. It is given at most UsageTimeout; a sample without an answer lacks the group.
+	Usage func(ctx context.Context) (cpu time.Duration, rss int64, err error)
 	// Alone leaves out the descendants. The harness needs it: its children are groups of their own.
 	Alone bool
 }
@@ -24,6 +27,7 @@ type SamplerConfig struct {
 	Offered, Sent, Acked func() int64 // events so far
 	Processed            func(ctx context.Context) (int64, error)
 	ProcessedTimeout     time.Duration    // below a second; zero means 800 ms
+	UsageTimeout         time.Duration    // below a second; zero means 800 ms
 	Now                  func() time.Time // the harness's clock; nil means time.Now
 }
 
@@ -61,8 +65,10 @@ func NewSampler(cfg SamplerConfig) *Sampler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.ProcessedTimeout == 0 {
-		cfg.ProcessedTimeout = 800 * time.Millisecond
+	for _, timeout := range []*time.Duration{&cfg.ProcessedTimeout, &cfg.UsageTimeout} {
+		if *timeout == 0 {
+			*timeout = 800 * time.Millisecond
+		}
 	}
 	s := &Sampler{cfg: cfg}
 	for _, g := range cfg.Groups {
@@ -97,7 +103,7 @@ func nextSecond(since time.Duration) time.Duration {
 func (s *Sampler) take(ctx context.Context, origin time.Time, second int) {
 	sample := Sample{Second: second, At: s.cfg.Now().Sub(origin)}
 	sample.Offered, sample.Sent, sample.Acked = s.cfg.Offered(), s.cfg.Sent(), s.cfg.Acked()
-	cpu, rss, err := s.measure()
+	cpu, rss, err := s.measure(ctx)
 	sample.CPU, sample.RSS = cpu, rss
 
 	limited, cancel := context.WithTimeout(ctx, s.cfg.ProcessedTimeout)
@@ -114,8 +120,9 @@ func (s *Sampler) take(ctx context.Context, origin time.Time, second int) {
 	}
 }
 
-// measure reads CPU and memory of all groups from one process table.
-func (s *Sampler) measure() (map[string]time.Duration, map[string]int64, error) {
+// measure reads CPU and memory of all groups: from one process table, and of containers from their engine.
+func (s *Sampler) measure(ctx context.Context) (map[string]time.Duration, map[string]int64, error) {
+	asked := s.ask(ctx)
 	now, err := readTable()
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the process table: %w", err)
@@ -126,10 +133,49 @@ func (s *Sampler) measure() (map[string]time.Duration, map[string]int64, error) 
 	}
 	cpu, rss := make(map[string]time.Duration), make(map[string]int64)
 	for i, g := range s.cfg.Groups {
-		used, pids := s.usage[i].update(g.PIDs(), now, children)
-		cpu[g.Name], rss[g.Name] = used, resident(pids)
+		if g.Usage != nil {
+			continue
+		}
+		total, pids := s.usage[i].update(g.PIDs(), now, children)
+		cpu[g.Name], rss[g.Name] = total, resident(pids)
+	}
+	for name, used := range asked() {
+		cpu[name], rss[name] = used.cpu, used.rss
 	}
 	return cpu, rss, nil
+}
+
+// used is what a group has used.
+type used struct {
+	cpu time.Duration
+	rss int64
+}
+
+// ask begins to ask for the usage of the groups that must be asked for; the function it returns waits for the answers.
+func (s *Sampler) ask(ctx context.Context) func() map[string]used {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.UsageTimeout)
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	answers := map[string]used{}
+	for _, g := range s.cfg.Groups {
+		if g.Usage == nil {
+			continue
+		}
+		all.Go(func() {
+			cpu, rss, err := g.Usage(ctx)
+			if err != nil {
+				return // it may be down just now; the sample shows that it is not known
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			answers[g.Name] = used{cpu, rss}
+		})
+	}
+	return func() map[string]used {
+		defer cancel()
+		all.Wait()
+		return answers
+	}
 }
 
 func (s *Sampler) err() error {

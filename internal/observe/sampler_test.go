@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -82,7 +81,7 @@ func burning(t *testing.T, program string, args ...string) (cmd *exec.Cmd, used 
 
 func measured(t *testing.T, s *Sampler) (time.Duration, int64) {
 	t.Helper()
-	cpu, rss, err := s.measure()
+	cpu, rss, err := s.measure(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,42 +186,11 @@ func TestSamplerTakesOneSampleASecond(t *testing.T) {
 	})
 }
 
-func TestDiskUse(t *testing.T) {
-	root := t.TempDir()
-	const mib = 1 << 20
-	if err := os.MkdirAll(filepath.Join(root, "a", "b"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"x", "a/y", "a/b/z"} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(strings.Repeat("lkbench!", mib/8)), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(root, "sparse"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(filepath.Join(root, "sparse"), 100*mib); err != nil {
-		t.Fatal(err)
-	}
-	got, err := DiskUse(t.Context(), root)
-	if err != nil || got < 3*mib || got > 4*mib {
-		t.Errorf("%d bytes, %v; want 3 MiB and a little", got, err)
-	}
-	if _, err := DiskUse(t.Context(), filepath.Join(root, "absent")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("of a directory that is not there: %v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := DiskUse(ctx, root); !errors.Is(err, context.Canceled) {
-		t.Errorf("after the end of the context: %v", err)
-	}
-}
-
 func BenchmarkMeasure(b *testing.B) {
 	s := NewSampler(SamplerConfig{Groups: []Group{{Name: "everything", PIDs: func() []int32 { return []int32{1} }}}})
 	before := cpu(b)
 	for b.Loop() {
-		if _, _, err := s.measure(); err != nil {
+		if _, _, err := s.measure(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}

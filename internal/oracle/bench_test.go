@@ -70,7 +70,7 @@ func BenchmarkCollect(b *testing.B) {
 	const partitions = 4
 	source, schedule := syntheticRun(b, 400_000)
 	kafka := infratest.Kafka(b, partitions, "transactions", "dead")
-	client, err := kgo.NewClient(kgo.SeedBrokers(kafka...), kgo.DefaultProduceTopic("transactions"), kgo.MaxBufferedRecords(1<<20))
+	client, err := kafka.NewClient(kgo.DefaultProduceTopic("transactions"), kgo.MaxBufferedRecords(1<<20))
 	if err != nil {
 		b.Fatal(err)
 	}

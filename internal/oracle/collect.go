@@ -18,12 +18,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
+	"lkbench/internal/kafka"
 	"lkbench/loadgen"
 )
 
 // CollectConfig says where the evidence is and where it goes.
 type CollectConfig struct {
-	Kafka       []string       // bootstrap addresses
+	Kafka       kafka.Cluster
 	Topic       string         // the stream of transactions
 	DeadLetters string         // the topic of malformed records
 	Postgres    string         // connection string
@@ -183,5 +184,5 @@ func (v view) dump() string {
 			columns[i] = fmt.Sprintf("(extract(epoch from %s) * 1000000)::bigint", name)
 		}
 	}
-	return fmt.Sprintf("copy (select %s from public.%s) to stdout (format csv)", strings.Join(columns, ", "), v.name)
+	return fmt.Sprintf("copy (select %s from %s) to stdout (format csv)", strings.Join(columns, ", "), v.name)
 }

@@ -26,7 +26,7 @@ func TestCollect(t *testing.T) {
 		e := b.simulate(b.rules, "")
 		kafka := infratest.Kafka(t, 4, "transactions", "dead")
 		database := infratest.Postgres(t)
-		client, err := kgo.NewClient(kgo.SeedBrokers(kafka...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RequiredAcks(kgo.AllISRAcks()))
+		client, err := kafka.NewClient(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RequiredAcks(kgo.AllISRAcks()))
 		if err != nil {
 			t.Fatal(err)
 		}

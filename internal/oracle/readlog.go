@@ -3,10 +3,11 @@ package oracle
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lkbench/internal/kafka"
 )
 
 // logRun is some records of one partition, in log order.
@@ -16,24 +17,19 @@ type logRun struct {
 }
 
 // readLog hands all records that stand in a topic now to handle, each partition in log order.
-func readLog(ctx context.Context, kafka []string, topic string, handle func([]logRun) error) error {
-	options := []kgo.Opt{
-		kgo.SeedBrokers(kafka...),
-		kgo.MetadataMinAge(100 * time.Millisecond),
-		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
-	}
-	starts, left, err := bounds(ctx, options, topic)
+func readLog(ctx context.Context, cluster kafka.Cluster, topic string, handle func([]logRun) error) error {
+	starts, left, err := bounds(ctx, cluster, topic)
 	if err != nil {
 		return fmt.Errorf("offsets of topic %s: %w", topic, err)
 	}
 	if len(left) == 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(append(options,
+	client, err := cluster.NewClient(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}),
 		// A control record fills the last offset of a transaction: without it the end would never be reached.
 		kgo.KeepControlRecords(),
-	)...)
+	)
 	if err != nil {
 		return err
 	}
@@ -68,8 +64,8 @@ func readLog(ctx context.Context, kafka []string, topic string, handle func([]lo
 }
 
 // bounds returns where to start and the offset after the last record, for every partition that holds any.
-func bounds(ctx context.Context, options []kgo.Opt, topic string) (starts map[int32]kgo.Offset, ends map[int32]int64, err error) {
-	client, err := kgo.NewClient(options...)
+func bounds(ctx context.Context, cluster kafka.Cluster, topic string) (starts map[int32]kgo.Offset, ends map[int32]int64, err error) {
+	client, err := cluster.NewClient()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -207,6 +207,10 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	return nil
 }
 
+// SignalTree sends a signal to the process and all its descendants; under a guard to the program and its descendants.
+// SIGSTOP and SIGCONT must reach them all: a server whose workers go on is not paused.
+func (p *Process) SignalTree(sig syscall.Signal) error { return SignalTree(p.program, sig) }
+
 // Kill ends the process with SIGKILL, as a crash would; under a guard the program with all its descendants. It returns
 // without waiting for Done. A process that has ended already is no error.
 func (p *Process) Kill() error {

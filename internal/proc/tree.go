@@ -54,17 +54,23 @@ func Descendants(pid int) ([]Identity, error) {
 	return found, nil
 }
 
-// KillTree ends a process and all its descendants with SIGKILL. The process is stopped first, so that it starts no
-// more of them meanwhile. One that has ended already is no error, but then its descendants cannot be found.
-func KillTree(root Identity) error {
+// KillTree ends a process and all its descendants with SIGKILL. One that has ended already is no error, but then its
+// descendants cannot be found.
+func KillTree(root Identity) error { return SignalTree(root, syscall.SIGKILL) }
+
+// SignalTree sends a signal to a process and all its descendants. For SIGSTOP and SIGKILL the process is stopped first, so
+// that it starts no more of them meanwhile. One that has ended already is no error.
+func SignalTree(root Identity, sig syscall.Signal) error {
 	if !root.Alive() {
 		return nil
 	}
-	_ = kill(root, syscall.SIGSTOP)
+	if sig == syscall.SIGSTOP || sig == syscall.SIGKILL {
+		_ = kill(root, syscall.SIGSTOP)
+	}
 	tree, err := Descendants(root.PID)
 	errs := []error{err}
 	for _, id := range append(tree, root) {
-		errs = append(errs, kill(id, syscall.SIGKILL))
+		errs = append(errs, kill(id, sig))
 	}
 	return errors.Join(errs...)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lkbench/architectures"
-	"lkbench/internal/infra"
+	"lkbench/internal/kafka"
 	"lkbench/internal/observe"
 	"lkbench/internal/oracle"
 	"lkbench/loadgen"
@@ -89,7 +89,7 @@ func (r *run) verify(ctx context.Context) (*results.Histogram, error) {
 		return nil, err
 	}
 	err = oracle.Collect(ctx, oracle.CollectConfig{
-		Kafka: r.instance.Kafka, Topic: topic, DeadLetters: deadLetters, Postgres: r.instance.Postgres,
+		Kafka: r.instance.Kafka, Topic: r.topic(), DeadLetters: r.deadLetters(), Postgres: r.instance.Postgres,
 		Dir: r.folder.Dir(), Source: r.source, Events: r.schedule.Len(), Progress: progress,
 	})
 	if err != nil {
@@ -160,9 +160,9 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 	}
 	record.InfraLabel = r.instance.Label
 	e := &record.Environment
-	e.Kafka, e.KafkaSettings = r.instance.Broker.Version, r.instance.KafkaSettings
-	e.Postgres, e.PostgresSettings = r.instance.Database.Version, r.instance.PostgresSettings
-	e.Settings = loadgen.ProducerSettings()
+	e.Kafka, e.KafkaSettings = r.instance.KafkaVersion, r.instance.KafkaSettings
+	e.Postgres, e.PostgresSettings = r.instance.PostgresVersion, r.instance.PostgresSettings
+	e.Settings = kafka.Recorded()
 	e.Settings["restart_delay"] = restartDelay.String()
 	e.Settings["commit_interval"] = time.Duration(r.Scenario.Native.CommitInterval).String()
 	e.Settings["batch_every"] = time.Duration(r.Scenario.Lambda.BatchEvery).String()
@@ -217,8 +217,8 @@ func (r *run) resources(ctx context.Context) ([]results.Resource, error) {
 	for _, c := range r.Architecture.Components() {
 		used = append(used, results.Resource{Component: c.Name, StartS: r.started})
 	}
-	for _, server := range []*infra.Server{r.instance.Broker, r.instance.Database} {
-		disk, err := observe.DiskUse(ctx, server.DataDir)
+	for _, server := range r.instance.Servers() {
+		disk, err := server.Disk(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("disk space of the %s: %w", server.Role, err)
 		}

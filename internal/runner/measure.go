@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
 	"lkbench/internal/bank"
+	"lkbench/internal/infra"
+	"lkbench/internal/kafka"
 	"lkbench/internal/observe"
 	"lkbench/loadgen"
 )
@@ -44,7 +45,7 @@ func (r *run) openLoad(ctx context.Context) (*load, error) {
 	l := &load{}
 	fail := func(err error) (*load, error) { return nil, errors.Join(err, l.close()) }
 	var err error
-	if l.sender, err = loadgen.NewKafkaSender(r.instance.Kafka, topic); err != nil {
+	if l.sender, err = loadgen.NewKafkaSender(r.instance.Kafka, r.topic()); err != nil {
 		return nil, err
 	}
 	if err := l.sender.Ready(ctx); err != nil {
@@ -112,7 +113,7 @@ func (r *run) openWatch(ctx context.Context) error {
 	}
 	if !r.Unwatched {
 		r.watch.follower, err = observe.Follow(ctx, observe.FollowerConfig{
-			Postgres: r.instance.Postgres, Publication: publication, Tables: r.system.AlertTables(),
+			Postgres: r.instance.Postgres, Publication: r.instance.Prefix + publication, Tables: r.system.AlertTables(),
 			Rules:  []string{bank.HighValueRelative, bank.HighValueAbsolute, bank.OverdraftAttempt, bank.Velocity},
 			Events: r.schedule.Len(), Warmup: r.schedule.Warmup(), Intended: r.schedule.Intended, ParseID: loadgen.ParseID,
 		})
@@ -129,10 +130,9 @@ func (r *run) openWatch(ctx context.Context) error {
 			return err
 		}
 	}
-	groups := []observe.Group{
-		{Name: "broker", PIDs: func() []int32 { return []int32{int32(r.instance.Broker.PID())} }},
-		{Name: "database", PIDs: func() []int32 { return []int32{int32(r.instance.Database.PID())} }},
-		{Name: "harness", PIDs: func() []int32 { return []int32{int32(os.Getpid())} }, Alone: true},
+	groups := []observe.Group{{Name: "harness", PIDs: func() []int32 { return []int32{int32(os.Getpid())} }, Alone: true}}
+	for _, s := range r.instance.Servers() {
+		groups = append(groups, serverGroup(s))
 	}
 	for _, c := range r.Architecture.Components() {
 		groups = append(groups, observe.Group{Name: c.Name, PIDs: func() []int32 { return r.supervisor.pids(c.Name) }})
@@ -145,6 +145,18 @@ func (r *run) openWatch(ctx context.Context) error {
 		Processed: r.processed,
 	})
 	return nil
+}
+
+// serverGroup accounts a server by its processes, or by its container.
+func serverGroup(s *infra.Server) observe.Group {
+	g := observe.Group{Name: s.Role, PIDs: s.PIDs}
+	if s.Usage != nil {
+		g.Usage = func(ctx context.Context) (time.Duration, int64, error) {
+			used, err := s.Usage(ctx)
+			return used.CPU, used.RSS, err
+		}
+	}
+	return g
 }
 
 func (r *run) processed(ctx context.Context) (int64, error) {
@@ -217,7 +229,7 @@ func (r *run) measure(ctx context.Context) error {
 
 // drain waits until every component has processed the whole topic, or the scenario's time for it is over.
 func (r *run) drain(ctx context.Context) error {
-	ends, err := endOffsets(ctx, r.instance.Kafka)
+	ends, err := endOffsets(ctx, r.instance.Kafka, r.topic())
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -244,8 +256,8 @@ func (r *run) drain(ctx context.Context) error {
 }
 
 // endOffsets asks how long the topic is.
-func endOffsets(ctx context.Context, brokers []string) ([]int64, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+func endOffsets(ctx context.Context, cluster kafka.Cluster, topic string) ([]int64, error) {
+	client, err := cluster.NewClient()
 	if err != nil {
 		return nil, err
 	}

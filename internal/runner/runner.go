@@ -20,6 +20,7 @@ import (
 	"lkbench/scenarios"
 )
 
+// topic and deadLetters are the names of the topics, but for the instance's prefix.
 const (
 	topic       = "transactions"
 	deadLetters = "transactions.dead-letters"
@@ -135,7 +136,7 @@ func Run(ctx context.Context, cfg Config) (outcome *Outcome, err error) {
 		if err != nil {
 			return nil, err
 		}
-		cfg.Keep(ctx, Addresses{Kafka: r.instance.Kafka, Topic: topic, DeadLetters: deadLetters, Psql: psql})
+		cfg.Keep(ctx, Addresses{Kafka: r.instance.Kafka.Brokers, Topic: r.topic(), DeadLetters: r.deadLetters(), Psql: psql})
 	}
 	return &Outcome{Dir: dir, Interrupted: r.record.Interrupted}, nil
 }
@@ -179,6 +180,10 @@ func (r *run) psql() (string, error) {
 	return fmt.Sprintf("PGPASSFILE='%s' psql -h %s -p %d -U %s -d %s", file, c.Host, c.Port, c.User, c.Database), nil
 }
 
+func (r *run) topic() string { return r.instance.Prefix + topic }
+
+func (r *run) deadLetters() string { return r.instance.Prefix + deadLetters }
+
 // now is the time since origin; before origin is set, and before it comes, negative.
 func (r *run) now() time.Duration {
 	if r.origin.IsZero() {
@@ -198,11 +203,12 @@ func (r *run) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := infra.CreateTopics(ctx, r.instance.Kafka, int32(r.Scenario.Partitions), topic, deadLetters); err != nil {
+	err = infra.CreateTopics(ctx, r.instance.Kafka, int32(r.Scenario.Partitions), r.instance.Replication, r.topic(), r.deadLetters())
+	if err != nil {
 		return err
 	}
 	env := architectures.Environment{
-		Kafka: r.instance.Kafka, Topic: topic, DeadLetters: deadLetters, Partitions: int32(r.Scenario.Partitions),
+		Kafka: r.instance.Kafka, Topic: r.topic(), DeadLetters: r.deadLetters(), Partitions: int32(r.Scenario.Partitions),
 		Postgres: r.instance.Postgres, Rules: r.rules,
 		Settings: architectures.Settings{
 			CommitInterval: time.Duration(r.Scenario.Native.CommitInterval),

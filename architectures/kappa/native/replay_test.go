@@ -73,7 +73,7 @@ func fill(b *testing.B, env architectures.Environment) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(env.Kafka...), kgo.DefaultProduceTopic(env.Topic))
+	client, err := env.Kafka.NewClient(kgo.DefaultProduceTopic(env.Topic))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func measure(ctx context.Context, program string, parts []bench.Part, size bench
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if _, err := infra.Sweep(ctx); err != nil { // what killed runs have left
+	if _, err := infra.Sweep(ctx, nil); err != nil { // what killed runs have left
 		return err
 	}
 	if quick {

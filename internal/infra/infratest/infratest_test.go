@@ -6,7 +6,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"lkbench/internal/infra"
 )
@@ -28,7 +27,7 @@ func TestPostgres(t *testing.T) {
 }
 
 func TestKafka(t *testing.T) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(Kafka(t, 4, "a", "b")...))
+	client, err := Kafka(t, 4, "a", "b").NewClient()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func init() {
 var server = sync.OnceValues(func() (*infra.Database, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // the first time on a machine it is fetched
 	defer cancel()
-	if _, err := infra.Sweep(ctx); err != nil { // what earlier test binaries have left
+	if _, err := infra.Sweep(ctx, nil); err != nil { // what earlier test binaries have left
 		return nil, err
 	}
 	w, err := infra.NewWorkspace(ctx)

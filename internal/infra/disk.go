@@ -1,4 +1,4 @@
-package observe
+package infra
 
 import (
 	"context"
@@ -9,13 +9,13 @@ import (
 	"syscall"
 )
 
-// maxDiskEntries bounds what DiskUse looks at: a database cluster has some thousand files.
+// maxDiskEntries bounds what diskUse looks at: a database cluster has some thousand files.
 const maxDiskEntries = 200_000
 
-// DiskUse is the space in bytes that the files of a directory tree take on disk (blocks allocated, not lengths: a log file
+// diskUse is the space in bytes that the files of a directory tree take on disk (blocks allocated, not lengths: a log file
 // made in advance may be sparse). Files that vanish meanwhile are left out. It fails when ctx ends or the tree has more than
 // 200,000 entries.
-func DiskUse(ctx context.Context, root string) (int64, error) {
+func diskUse(ctx context.Context, root string) (int64, error) {
 	var sum int64
 	entries := 0
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
