@@ -210,7 +210,9 @@ type Environment struct {
 	KafkaSettings    map[string]string `json:"kafka_settings"`
 	Postgres         string            `json:"postgres"`
 	PostgresSettings map[string]string `json:"postgres_settings"`
-	Settings         map[string]string `json:"settings"` // commit interval, restart delay, …
+	Settings         map[string]string `json:"settings"` // commit interval, restart delay, clients of Kafka, …
+	// Cannot is what the infrastructure does not allow lkbench to do; each can follow "lkbench cannot".
+	Cannot []string `json:"cannot"`
 }
 
 // Threshold is one expectation of the scenario and how it came out. Value is null if it could not be measured, which

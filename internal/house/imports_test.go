@@ -23,7 +23,7 @@ var may = map[string][]string{
 	"internal/bank":            {},
 	"internal/proc":            {},
 	"internal/kafka":           {},
-	"internal/infra":           {"internal/proc", "internal/kafka"},
+	"internal/infra":           {"internal/proc", "internal/kafka", "deploy"},
 	"architectures":            {"internal/bank", "internal/kafka"},
 	"internal/native":          {"architectures", "internal/bank", "internal/kafka"},
 	"architectures/kappa":      {"architectures", "internal/bank", "internal/native"},
@@ -36,6 +36,8 @@ var may = map[string][]string{
 	"architectures/archtest":   nil, // a test suite: drives everything
 	"internal/infra/docker":    {"internal/infra", "internal/kafka"},
 	"internal/infra/external":  {"internal/infra", "internal/kafka"},
+	"internal/doctor":          {"internal/infra", "internal/infra/docker", "internal/infra/external", "internal/kafka"},
+	"deploy":                   {},
 	"internal/infra/infratest": nil, // used by tests only; see TestOnlyTestsUseTestHelpers
 	"internal/bench":           nil, // make bench: drives everything, no part of the program
 	"cmd/lkbench":              nil,

@@ -162,6 +162,7 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 	e := &record.Environment
 	e.Kafka, e.KafkaSettings = r.instance.KafkaVersion, r.instance.KafkaSettings
 	e.Postgres, e.PostgresSettings = r.instance.PostgresVersion, r.instance.PostgresSettings
+	e.Cannot = append([]string{}, r.instance.Cannot...)
 	e.Settings = kafka.Recorded()
 	e.Settings["restart_delay"] = restartDelay.String()
 	e.Settings["commit_interval"] = time.Duration(r.Scenario.Native.CommitInterval).String()

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"lkbench/architectures"
 	"lkbench/internal/bank"
 	"lkbench/internal/infra"
@@ -163,21 +161,6 @@ type run struct {
 
 func (r *run) note(message string) {
 	r.Progress(Snapshot{Arch: r.Architecture.Name(), Phase: "start", Note: message})
-}
-
-// psql gives the command by which a person looks at the database. The password is in a file of the workspace that only
-// this user can read and that goes with it, never on the screen.
-func (r *run) psql() (string, error) {
-	c, err := pgx.ParseConfig(r.instance.Postgres)
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(r.workspace.Dir, "pgpass")
-	line := fmt.Sprintf("%s:%d:%s:%s:%s\n", c.Host, c.Port, c.Database, c.User, c.Password)
-	if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("PGPASSFILE='%s' psql -h %s -p %d -U %s -d %s", file, c.Host, c.Port, c.User, c.Database), nil
 }
 
 func (r *run) topic() string { return r.instance.Prefix + topic }
