@@ -16,25 +16,31 @@ import (
 // anything below root's home; and only root can write to /var/cache, so nobody can plant programs there.
 const rootCache = "/var/cache/lkbench"
 
-// cacheDir gives the directory that holds PostgreSQL's binaries, template clusters and the running workspaces, and
-// makes it if it is not there. LKBENCH_CACHE names another one.
-func cacheDir() (string, error) {
-	dir := os.Getenv("LKBENCH_CACHE")
-	switch {
-	case dir != "":
+// cachePath names the directory that holds PostgreSQL's binaries, template clusters and the running workspaces, whether or
+// not it is there. LKBENCH_CACHE names another one.
+func cachePath() (string, error) {
+	if dir := os.Getenv("LKBENCH_CACHE"); dir != "" {
 		absolute, err := filepath.Abs(dir)
 		if err != nil {
 			return "", fmt.Errorf("LKBENCH_CACHE=%s: %w", dir, err)
 		}
-		dir = absolute
-	case os.Geteuid() == 0:
-		dir = rootCache
-	default:
-		home, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("find the user's cache directory: %w; LKBENCH_CACHE=DIR names one", err)
-		}
-		dir = filepath.Join(home, "lkbench")
+		return absolute, nil
+	}
+	if os.Geteuid() == 0 {
+		return rootCache, nil
+	}
+	home, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the user's cache directory: %w; LKBENCH_CACHE=DIR names one", err)
+	}
+	return filepath.Join(home, "lkbench"), nil
+}
+
+// cacheDir is cachePath; it makes the directory if it is not there.
+func cacheDir() (string, error) {
+	dir, err := cachePath()
+	if err != nil {
+		return "", err
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		// Others may pass through, whatever the umask: root's unprivileged user must.
