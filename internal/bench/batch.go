@@ -43,7 +43,7 @@ func (b *Bench) batch(ctx context.Context) error {
 		for i := range repeat {
 			b.Log("%d: %s master rows: filling", i+1, number(float64(rows)))
 			var g *generations
-			err := b.servers(ctx, func(instance *infra.Instance) (err error) {
+			err := b.servers(ctx, infra.Embedded{}, func(instance *infra.Instance) (err error) {
 				g, err = b.generations(ctx, instance, rows)
 				return err
 			})

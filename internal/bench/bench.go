@@ -47,6 +47,7 @@ type Size struct {
 	Latency     time.Duration // e: load
 	Rates       []float64     // e: in events per second
 	Watch       time.Duration // f: load
+	Tools       int           // h: records a tool sends or reads
 	WatchRates  [2]float64    // f: one that leaves room, and one that does not
 	SpikeScale  float64       // g: how much of the scenario spike's time
 }
@@ -59,7 +60,7 @@ func Full() Size {
 		Upserts: 1_000_000, Commits: []int{10_000, 100_000}, Replay: 3_000_000,
 		MasterRows: []int{1_000_000, 10_000_000}, FreshRows: 131_072,
 		Latency: 20 * time.Second, Rates: []float64{5_000, 20_000},
-		Watch: 12 * time.Second, WatchRates: [2]float64{20_000, 400_000}, SpikeScale: 0.5,
+		Tools: 2_000_000, Watch: 12 * time.Second, WatchRates: [2]float64{20_000, 400_000}, SpikeScale: 0.5,
 	}
 }
 
@@ -71,7 +72,7 @@ func Quick() Size {
 		Upserts: 10_000, Commits: []int{1_000, 5_000}, Replay: 30_000,
 		MasterRows: []int{10_000}, FreshRows: 1_000,
 		Latency: 3 * time.Second, Rates: []float64{1_000},
-		Watch: 3 * time.Second, WatchRates: [2]float64{1_000, 5_000}, SpikeScale: 0.1,
+		Tools: 50_000, Watch: 3 * time.Second, WatchRates: [2]float64{1_000, 5_000}, SpikeScale: 0.1,
 	}
 }
 
@@ -105,10 +106,10 @@ type measured struct {
 var errIncorrect = errors.New("the answers were wrong")
 
 // run makes one run with all instruments, or with none.
-func (b *Bench) run(ctx context.Context, arch architectures.Architecture, s *scenarios.Scenario, unwatched bool) (*measured, error) {
+func (b *Bench) run(ctx context.Context, provider infra.Provider, arch architectures.Architecture, s *scenarios.Scenario, unwatched bool) (*measured, error) {
 	debug.FreeOSMemory() // what the last measurement left must not be collected during this one
 	outcome, err := runner.Run(ctx, runner.Config{
-		Scenario: s, Architecture: arch, Engine: "native", Provider: infra.Embedded{}, Executable: b.Executable,
+		Scenario: s, Architecture: arch, Engine: "native", Provider: provider, Executable: b.Executable,
 		Out: filepath.Join(b.Dir, "runs"), Command: os.Args, Commanded: time.Now(), Unwatched: unwatched,
 		Write: func(string, *results.Record) error { return nil },
 	})
@@ -153,15 +154,15 @@ func constant(rate float64, load time.Duration) (*scenarios.Scenario, error) {
 		fmt.Sprintf("warmup=%v", warmup), fmt.Sprintf("lambda.batch_every=%v", load*3/4), "expect=[]")
 }
 
-// servers calls f with a fresh Kafka and PostgreSQL, each in processes of its own, and ends them.
-func (b *Bench) servers(ctx context.Context, f func(*infra.Instance) error) (err error) {
+// servers calls f with a fresh Kafka and PostgreSQL of a provider, and ends them.
+func (b *Bench) servers(ctx context.Context, provider infra.Provider, f func(*infra.Instance) error) (err error) {
 	debug.FreeOSMemory()
 	w, err := infra.NewWorkspace(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	instance, err := infra.Embedded{}.Start(ctx, infra.Options{
+	instance, err := provider.Start(ctx, infra.Options{
 		Workspace: w, Executable: b.Executable, Note: func(message string) { b.Log("%s", message) },
 	})
 	if err != nil {

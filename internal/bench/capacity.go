@@ -10,6 +10,7 @@ import (
 	"lkbench/architectures"
 	kappa "lkbench/architectures/kappa/native"
 	lambda "lkbench/architectures/lambda/native"
+	"lkbench/internal/infra"
 	"lkbench/results"
 	"lkbench/scenarios"
 )
@@ -72,7 +73,7 @@ func (b *Bench) try(ctx context.Context, arch architectures.Architecture, load t
 			return false, "", err
 		}
 		s.Drain = scenarios.Duration(drainWithin)
-		m, err := b.run(ctx, arch, s, false)
+		m, err := b.run(ctx, infra.Embedded{}, arch, s, false)
 		if err != nil {
 			return false, "", err
 		}
@@ -99,7 +100,7 @@ func (b *Bench) costs(ctx context.Context, archs []architectures.Architecture, r
 	used := make([]map[string]series, len(archs))
 	for range b.Size.RepeatRuns {
 		for i, arch := range archs {
-			m, err := b.run(ctx, arch, s, false)
+			m, err := b.run(ctx, infra.Embedded{}, arch, s, false)
 			if err != nil {
 				return err
 			}

@@ -32,12 +32,12 @@ func (b *Bench) generator(ctx context.Context) error {
 	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(b.Size.Events * 10), Rate: 100e6}}
 	var bare, ours, bound series
 	for i := range b.Size.Repeat {
-		rate, err := b.bareProducer(ctx, s)
+		rate, err := b.bareProducer(ctx, infra.Embedded{}, s)
 		if err != nil {
 			return err
 		}
 		bare = append(bare, rate)
-		g, took, err := b.generate(ctx, s, inFlight)
+		g, took, err := b.generate(ctx, infra.Embedded{}, s, inFlight)
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (b *Bench) generator(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		g, _, err := b.generate(ctx, s, int64(s.Limits.InFlightMiB)<<20)
+		g, _, err := b.generate(ctx, infra.Embedded{}, s, int64(s.Limits.InFlightMiB)<<20)
 		if err != nil {
 			return err
 		}
@@ -75,12 +75,12 @@ func (b *Bench) generator(ctx context.Context) error {
 }
 
 // generate sends the load of a scenario to a fresh broker with the program's own generator.
-func (b *Bench) generate(ctx context.Context, s *scenarios.Scenario, bound int64) (stats loadgen.Stats, took time.Duration, err error) {
+func (b *Bench) generate(ctx context.Context, provider infra.Provider, s *scenarios.Scenario, bound int64) (stats loadgen.Stats, took time.Duration, err error) {
 	schedule, source, err := stream(s)
 	if err != nil {
 		return stats, 0, err
 	}
-	err = b.servers(ctx, func(instance *infra.Instance) (err error) {
+	err = b.servers(ctx, provider, func(instance *infra.Instance) (err error) {
 		if err := infra.CreateTopics(ctx, instance.Kafka, partitions, instance.Replication, topic); err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ const different = 100_000
 
 // bareProducer sends the events of a scenario to a fresh broker with nothing but a client of the same settings, and gives
 // the rate.
-func (b *Bench) bareProducer(ctx context.Context, s *scenarios.Scenario) (perSecond float64, err error) {
+func (b *Bench) bareProducer(ctx context.Context, provider infra.Provider, s *scenarios.Scenario) (perSecond float64, err error) {
 	schedule, source, err := stream(s)
 	if err != nil {
 		return 0, err
@@ -145,7 +145,7 @@ func (b *Bench) bareProducer(ctx context.Context, s *scenarios.Scenario) (perSec
 		header := kgo.RecordHeader{Key: loadgen.HeaderN, Value: binary.BigEndian.AppendUint64(nil, uint64(n))}
 		records[n] = kgo.Record{Key: e.Key, Value: e.Value, Headers: []kgo.RecordHeader{header}}
 	}
-	err = b.servers(ctx, func(instance *infra.Instance) error {
+	err = b.servers(ctx, provider, func(instance *infra.Instance) error {
 		if err := infra.CreateTopics(ctx, instance.Kafka, partitions, instance.Replication, topic); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"lkbench/architectures"
 	kappa "lkbench/architectures/kappa/native"
 	lambda "lkbench/architectures/lambda/native"
+	"lkbench/internal/infra"
 	"lkbench/results"
 )
 
@@ -23,7 +24,7 @@ func (b *Bench) latency(ctx context.Context) error {
 		p50, p99, floor := make([]series, len(archs)), make([]series, len(archs)), make([]series, len(archs))
 		for range b.Size.RepeatRuns {
 			for i, arch := range archs {
-				m, err := b.run(ctx, arch, s, false)
+				m, err := b.run(ctx, infra.Embedded{}, arch, s, false)
 				if err != nil {
 					return err
 				}

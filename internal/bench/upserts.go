@@ -257,7 +257,7 @@ func (b *Bench) limits(ctx context.Context, arch architectures.Architecture, rat
 
 // bareLoop commits what was prepared into the empty tables of an architecture, each writer on a connection of its own.
 func (b *Bench) bareLoop(ctx context.Context, arch architectures.Architecture, writers []writer) (took time.Duration, rows int, err error) {
-	err = b.servers(ctx, func(instance *infra.Instance) (err error) {
+	err = b.servers(ctx, infra.Embedded{}, func(instance *infra.Instance) (err error) {
 		d, err := deploy(ctx, instance, arch, time.Hour)
 		if err != nil {
 			return err

@@ -7,6 +7,8 @@ import (
 
 	kappa "lkbench/architectures/kappa/native"
 	"lkbench/scenarios"
+
+	"lkbench/internal/infra"
 )
 
 // watching runs Kappa with follower and probes and without, alternating: at a rate that leaves room, where the CPU time counts, and at
@@ -28,7 +30,7 @@ func (b *Bench) watching(ctx context.Context) error {
 		}
 		for range b.Size.Repeat {
 			for on := range 2 {
-				m, err := b.run(ctx, kappa.New(), s, on == 0)
+				m, err := b.run(ctx, infra.Embedded{}, kappa.New(), s, on == 0)
 				if err != nil {
 					return err
 				}
