@@ -75,7 +75,7 @@ type broker struct {
 
 func startBroker(ctx context.Context, options Options) (*broker, error) {
 	began := time.Now()
-	b, err := onFreePort(func(port int) (*broker, error) {
+	b, err := OnFreePort(func(port int) (*broker, error) {
 		unit := &processes{what: "the broker on " + address(port), workspace: options.Workspace, log: filepath.Join(options.Workspace.Dir, "kafka.log")}
 		b := &broker{unit: unit, Server: newServer("broker", port, filepath.Join(options.Workspace.Dir, "kafka"), kfakeVersion(), unit)}
 		input, err := json.Marshal(brokerInput{Dir: b.DataDir, Port: port})
@@ -119,8 +119,8 @@ var recordedBrokerSettings = map[string]bool{
 	"fetch.max.bytes": true, "group.min.session.timeout.ms": true,
 }
 
-// readBrokerSettings asks the brokers.
-func readBrokerSettings(ctx context.Context, cluster kafka.Cluster) (map[string]string, error) {
+// ReadBrokerSettings asks the brokers for those of their settings that are recorded.
+func ReadBrokerSettings(ctx context.Context, cluster kafka.Cluster) (map[string]string, error) {
 	client, err := cluster.NewClient()
 	if err != nil {
 		return nil, fmt.Errorf("read the broker's settings: %w", err)

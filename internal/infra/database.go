@@ -44,7 +44,7 @@ func StartDatabase(ctx context.Context, options Options) (*Database, error) {
 	if err := copyTree(filepath.Join(b.cache, templateDir), dir, owner); err != nil {
 		return nil, fmt.Errorf("copy the template cluster: %w", err)
 	}
-	db, err := onFreePort(func(port int) (*Database, error) {
+	db, err := OnFreePort(func(port int) (*Database, error) {
 		return startDatabase(ctx, options, b, owner, dir, port)
 	})
 	if err != nil {
@@ -119,9 +119,25 @@ func changePassword(ctx context.Context, url, password string) error {
 	return nil
 }
 
-// readDatabaseSettings asks the server for its settings: ours and some whose default differs between versions.
+// readDatabaseSettings is ReadDatabaseSettings and the file system of the data: on one in memory durability would cost
+// nothing, and a reader must be able to see that.
 func readDatabaseSettings(ctx context.Context, db *Database) (map[string]string, error) {
-	conn, err := pgx.Connect(ctx, db.URL)
+	settings, err := ReadDatabaseSettings(ctx, db.URL)
+	if err != nil {
+		return nil, err
+	}
+	usage, err := disk.UsageWithContext(ctx, db.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("find the file system of %s: %w", db.DataDir, err)
+	}
+	settings["data_directory_filesystem"] = usage.Fstype
+	return settings, nil
+}
+
+// ReadDatabaseSettings asks a server for its settings: those that lkbench sets on its own, and some whose default differs
+// between versions.
+func ReadDatabaseSettings(ctx context.Context, url string) (map[string]string, error) {
+	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return nil, fmt.Errorf("read PostgreSQL's settings: %w", err)
 	}
@@ -132,8 +148,8 @@ func readDatabaseSettings(ctx context.Context, db *Database) (map[string]string,
 		"random_page_cost", "wal_buffers", "wal_compression", "wal_sync_method", "default_transaction_isolation", "server_encoding",
 	}
 	for _, s := range databaseSettings(0) {
-		if s.name != "port" { // differs from run to run and means nothing
-			names = append(names, s.name)
+		if s.Name != "port" { // differs from run to run and means nothing
+			names = append(names, s.Name)
 		}
 	}
 	rows, err := conn.Query(ctx, "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY($1)", names)
@@ -145,11 +161,5 @@ func readDatabaseSettings(ctx context.Context, db *Database) (map[string]string,
 	if _, err := pgx.ForEachRow(rows, []any{&name, &value}, func() error { settings[name] = value; return nil }); err != nil {
 		return nil, fmt.Errorf("read PostgreSQL's settings: %w", err)
 	}
-	// On a file system in memory durability would cost nothing: a reader must be able to see that.
-	usage, err := disk.UsageWithContext(ctx, db.DataDir)
-	if err != nil {
-		return nil, fmt.Errorf("find the file system of %s: %w", db.DataDir, err)
-	}
-	settings["data_directory_filesystem"] = usage.Fstype
 	return settings, nil
 }

@@ -27,7 +27,7 @@ func (Embedded) Start(ctx context.Context, options Options) (*Instance, error) {
 		if broker, err = startBroker(groupCtx, options); err != nil {
 			return err
 		}
-		kafkaSettings, err = readBrokerSettings(groupCtx, kafka.Cluster{Brokers: []string{broker.Address}})
+		kafkaSettings, err = ReadBrokerSettings(groupCtx, kafka.Cluster{Brokers: []string{broker.Address}})
 		// How kfake flushes it cannot say.
 		kafkaSettings["flush"] = "operating system (fsync when a segment is full)"
 		return err

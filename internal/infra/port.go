@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -10,8 +11,12 @@ import (
 // on macOS). Inside it, a client that tries to reach a server while it is down can be given the server's own port.
 const firstPort, lastPort = 15000, 31999
 
-// onFreePort starts a server on a free loopback port. If another process takes the port first, it tries another one.
-func onFreePort[T any](start func(port int) (T, error)) (T, error) {
+// ErrPortTaken is the cause of an error of OnFreePort's start when the port cannot be had, though nothing listens on it that
+// this process could see: a container engine keeps its own account of ports.
+var ErrPortTaken = errors.New("the port is taken")
+
+// OnFreePort starts a server on a free loopback port. If another process takes the port first, it tries another one.
+func OnFreePort[T any](start func(port int) (T, error)) (T, error) {
 	var last error
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
@@ -19,7 +24,7 @@ func onFreePort[T any](start func(port int) (T, error)) (T, error) {
 			continue
 		}
 		server, err := start(port)
-		if err == nil || portFree(port) {
+		if err == nil || portFree(port) && !errors.Is(err, ErrPortTaken) {
 			return server, err
 		}
 		last = err

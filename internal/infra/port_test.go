@@ -2,6 +2,7 @@ package infra
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 func TestOnFreePort(t *testing.T) {
 	t.Run("taken meanwhile", func(t *testing.T) {
 		var tried []int
-		port, err := onFreePort(func(port int) (int, error) {
+		port, err := OnFreePort(func(port int) (int, error) {
 			tried = append(tried, port)
 			if len(tried) < 3 { // somebody else was faster
 				l, err := net.Listen("tcp4", address(port))
@@ -33,9 +34,22 @@ func TestOnFreePort(t *testing.T) {
 			}
 		}
 	})
+	t.Run("taken where this process cannot see it", func(t *testing.T) {
+		calls := 0
+		_, err := OnFreePort(func(int) (int, error) {
+			calls++
+			if calls == 1 {
+				return 0, fmt.Errorf("bind: %w", ErrPortTaken)
+			}
+			return 0, nil
+		})
+		if calls != 2 || err != nil {
+			t.Errorf("%d calls, %v; want a second one that succeeds", calls, err)
+		}
+	})
 	t.Run("another error", func(t *testing.T) {
 		calls := 0
-		_, err := onFreePort(func(int) (int, error) { calls++; return 0, errors.New("disk full") })
+		_, err := OnFreePort(func(int) (int, error) { calls++; return 0, errors.New("disk full") })
 		if calls != 1 || err == nil || err.Error() != "disk full" {
 			t.Errorf("%d calls, %v; want one and its error", calls, err)
 		}
@@ -61,13 +75,13 @@ func TestReachable(t *testing.T) {
 }
 
 func TestConfiguration(t *testing.T) {
-	got := configuration([]setting{{"a", "it's", "because"}, {"b", "", "none"}})
+	got := configuration([]Setting{{"a", "it's", "because"}, {"b", "", "none"}})
 	if want := "a = 'it''s' # because\nb = '' # none\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	for _, s := range databaseSettings(1) {
-		if s.why == "" {
-			t.Errorf("setting %s has no reason", s.name)
+		if s.Why == "" {
+			t.Errorf("setting %s has no reason", s.Name)
 		}
 	}
 }

@@ -5,16 +5,24 @@ import (
 	"strings"
 )
 
-// setting is one line of the server's configuration, and why it is there.
-type setting struct{ name, value, why string }
+// Setting is one line of a server's configuration, and why it is there.
+type Setting struct{ Name, Value, Why string }
+
+type setting = Setting
 
 // databaseSettings are the settings of every PostgreSQL that lkbench starts, also after a crash. What is not here has
 // PostgreSQL's default.
-func databaseSettings(port int) []setting {
-	return []setting{
+func databaseSettings(port int) []Setting {
+	return append([]Setting{
 		{"listen_addresses", "127.0.0.1", "nothing is reachable from outside this machine"},
 		{"port", fmt.Sprint(port), "free when the run started, kept over restarts"},
 		{"unix_socket_directories", "", "one way in is enough, and sockets in /tmp could collide"},
+	}, DatabaseSettings()...)
+}
+
+// DatabaseSettings are those that do not say where the server listens: they are the same for a process and for a container.
+func DatabaseSettings() []Setting {
+	return []Setting{
 		{"fsync", "on", "a benchmark without durability measures something nobody runs"},
 		{"synchronous_commit", "on", "a commit that was answered must survive a crash"},
 		{"full_page_writes", "on", "torn pages after a crash of the machine; its cost belongs to the measurement"},
@@ -38,10 +46,10 @@ func databaseSettings(port int) []setting {
 }
 
 // configuration writes settings as the file postgresql.conf.
-func configuration(settings []setting) string {
+func configuration(settings []Setting) string {
 	var b strings.Builder
 	for _, s := range settings {
-		fmt.Fprintf(&b, "%s = '%s' # %s\n", s.name, strings.ReplaceAll(s.value, "'", "''"), s.why)
+		fmt.Fprintf(&b, "%s = '%s' # %s\n", s.Name, strings.ReplaceAll(s.Value, "'", "''"), s.Why)
 	}
 	return b.String()
 }
