@@ -2,7 +2,7 @@
 GO ?= go
 export CGO_ENABLED ?= 0
 
-.PHONY: run test check unit bench build setup
+.PHONY: run test check unit bench build setup images
 
 run:
 	$(GO) run ./cmd/lkbench run --arch=lambda,kappa --scenario=spike
@@ -25,6 +25,10 @@ test: setup check
 # What the tests need beyond Go. Where it may not install, it prints the command.
 setup:
 	@sh .ci/setup
+
+# The images of --infra=docker, built from local files, for machines that reach no image registry (docs/images.md).
+images:
+	@sh deploy/images/build.sh
 
 bench:
 	sh .ci/bench
