@@ -39,13 +39,13 @@ func complete() Probes {
 		Maven:          gives(Program{"3.8.7", "/usr/bin/mvn"}),
 		KafkaCached:    gives(Cached{"4.3.1", "/cache/kafka-4.3.1", true}),
 		PostgresCached: gives(Cached{"18.3", "/cache/postgres-18.3.0", true}),
-		DockerClient:   gives("/usr/bin/docker"),
-		Engine:         gives(Engine{Host: "unix:///var/run/docker.sock", Version: "28.2.2", API: "1.50", OS: "linux", CPUs: 4, Memory: 8 << 30}),
+		Docker:         gives(DockerPrograms{"/usr/bin/docker", "/usr/sbin/dockerd"}),
+		Engine:         gives(Engine{Host: "unix:///var/run/docker.sock", Version: "28.2.2", API: "1.50", OS: "Debian", CPUs: 4, Memory: 8 << 30}),
 		Images: []Image{
 			{"kafka_image", "apache/kafka:4.3.1", gives(true)},
 			{"postgres_image", "postgres:18", gives(true)},
 		},
-		Install: Commands{Java: "apt-get install java", Maven: "apt-get install maven", Kafka: "LKBENCH_KAFKA_LIBS", Postgres: "LKBENCH_POSTGRES_BIN", Docker: "apt-get install docker.io"},
+		Install: Commands{Java: "apt-get install java", Maven: "apt-get install maven", Kafka: "LKBENCH_KAFKA_LIBS", Postgres: "LKBENCH_POSTGRES_BIN", Docker: "apt-get install docker.io", StartDocker: "systemctl start docker"},
 		Quiet:   []MachineProbe{machineGives(Check{Name: "timer", Status: OK, Found: "late"})},
 		Machine: []MachineProbe{machineGives(Check{Name: "disk", Status: OK, Found: "72 GiB free"})},
 	}

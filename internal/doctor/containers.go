@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 )
 
 // leastEngineMemory is what Kafka (0.7 GB) and PostgreSQL take in a run, with room.
@@ -9,16 +11,7 @@ const leastEngineMemory = 2 << 30
 
 // containers is the docker provider: an engine and two images.
 func containers(h *heard, p Probes) []Check {
-	var checks []Check
-	if h.engine.err != nil {
-		engine := failed("engine", h.engine.err, p.Install.Docker)
-		if h.client.err == nil && engine.Status == Missing {
-			engine.Found = fmt.Sprintf("the client is here (%s), the engine is not: %s", h.client.value, engine.Found)
-		}
-		checks = append(checks, engine)
-	} else {
-		checks = append(checks, engineCheck(h, p))
-	}
+	checks := []Check{engineCheck(h, p)}
 	for i, image := range p.Images {
 		checks = append(checks, imageCheck(image, h.engine.err, h.images[i]))
 	}
@@ -26,19 +19,36 @@ func containers(h *heard, p Probes) []Check {
 }
 
 func engineCheck(h *heard, p Probes) Check {
+	if h.engine.err != nil {
+		return noEngine(h, p)
+	}
 	e := h.engine.value
 	c := Check{Name: "engine", Status: OK,
-		Found:    fmt.Sprintf("Docker Engine %s (API %s) on %s, %d CPUs, %s", e.Version, e.API, e.Host, e.CPUs, bytes(e.Memory)),
+		Found:    fmt.Sprintf("Docker Engine %s (API %s) on %s, %d CPUs, %s, at %s", e.Version, e.API, e.OS, e.CPUs, bytes(e.Memory), e.Host),
 		Measured: map[string]float64{"cpus": float64(e.CPUs), "memory_bytes": float64(e.Memory)},
 	}
 	switch {
-	case e.OS != "linux":
-		c.Status, c.Do = Missing, "switch the engine to Linux containers"
-		c.Found = fmt.Sprintf("Docker Engine %s runs containers of %s, and Kafka's and PostgreSQL's are Linux's", e.Version, e.OS)
 	case e.Memory > 0 && e.Memory < leastEngineMemory:
 		c.Status, c.Do = Warning, "give the engine's virtual machine at least "+bytes(leastEngineMemory)
 	case e.CPUs > 0 && e.CPUs < p.CPUs:
 		c.Status, c.Do = Warning, fmt.Sprintf("give the engine's virtual machine all %d CPUs, or compare its runs with no others", p.CPUs)
+	}
+	return c
+}
+
+// noEngine tells an engine that is not installed from one that does not run and one that this user may not use.
+func noEngine(h *heard, p Probes) Check {
+	programs := h.docker.value
+	do := p.Install.Docker
+	switch {
+	case errors.Is(h.engine.err, fs.ErrPermission):
+		do = "sudo usermod -aG docker $USER, then log in again"
+	case programs.Daemon != "":
+		do = p.Install.StartDocker
+	}
+	c := failed("engine", h.engine.err, do)
+	if c.Status == Missing && programs.Client != "" {
+		c.Found = fmt.Sprintf("Docker's client is here (%s), but %s", programs.Client, c.Found)
 	}
 	return c
 }

@@ -3,6 +3,8 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -32,7 +34,7 @@ func TestProviders(t *testing.T) {
 		},
 		"nothing but this program and a network": {
 			change: func(_ *testing.T, p *Probes) {
-				p.Java, p.Maven, p.Engine, p.DockerClient = fails[Program]("no Java"), fails[Program]("no Maven"), fails[Engine]("no socket"), fails[string]("no client")
+				p.Java, p.Maven, p.Engine, p.Docker = fails[Program]("no Java"), fails[Program]("no Maven"), fails[Engine]("no socket"), gives(DockerPrograms{})
 				p.KafkaCached, p.PostgresCached = gives(Cached{"4.3.1", "/cache/kafka", false}), gives(Cached{"18.3", "/cache/postgres", false})
 			},
 			works: []string{"embedded"},
@@ -43,13 +45,27 @@ func TestProviders(t *testing.T) {
 				{"docker", "engine", Missing, "no socket", "apt-get install docker.io"}, {"docker", "kafka_image", NotChecked, "no engine", ""},
 			},
 		},
-		"a docker client without an engine": {
-			change:  func(_ *testing.T, p *Probes) { p.Engine = fails[Engine]("unix:///nowhere does not answer") },
+		"a docker client, no engine installed": {
+			change: func(_ *testing.T, p *Probes) {
+				p.Engine, p.Docker = fails[Engine]("no engine answers at unix:///nowhere"), gives(DockerPrograms{Client: "/usr/bin/docker"})
+			},
 			works:   []string{"embedded", "local"},
-			expects: []expectation{{"docker", "engine", Missing, "the client is here (/usr/bin/docker), the engine is not: unix:///nowhere", "docker.io"}},
+			expects: []expectation{{"docker", "engine", Missing, "client is here (/usr/bin/docker), but no engine answers at unix:///nowhere", "apt-get install docker.io"}},
 		},
-		"an engine without a client": {
-			change: func(_ *testing.T, p *Probes) { p.DockerClient = fails[string]("none") },
+		"an engine that does not run": {
+			change:  func(_ *testing.T, p *Probes) { p.Engine = fails[Engine]("no engine answers") },
+			works:   []string{"embedded", "local"},
+			expects: []expectation{{"docker", "engine", Missing, "no engine answers", "systemctl start docker"}},
+		},
+		"an engine that this user may not use": {
+			change: func(_ *testing.T, p *Probes) {
+				p.Engine = func(context.Context) (Engine, error) { return Engine{}, fmt.Errorf("dial: %w", fs.ErrPermission) }
+			},
+			works:   []string{"embedded", "local"},
+			expects: []expectation{{"docker", "engine", Missing, "permission denied", "usermod -aG docker"}},
+		},
+		"an engine without programs": {
+			change: func(_ *testing.T, p *Probes) { p.Docker = gives(DockerPrograms{}) },
 			works:  []string{"embedded", "local", "docker"},
 		},
 		"an engine without images": {
@@ -65,16 +81,12 @@ func TestProviders(t *testing.T) {
 			works:   []string{"embedded", "local"},
 			expects: []expectation{{"docker", "postgres_image", Missing, "internal error", "docker image inspect postgres:18"}},
 		},
-		"an engine of Windows": {
-			change: func(_ *testing.T, p *Probes) { p.Engine = gives(Engine{Version: "28", OS: "windows"}) },
-			works:  []string{"embedded", "local"}, expects: []expectation{{"docker", "engine", Missing, "windows", "Linux containers"}},
-		},
 		"an engine with fewer CPUs": {
-			change: func(_ *testing.T, p *Probes) { p.Engine = gives(Engine{OS: "linux", CPUs: 2, Memory: 8 << 30}) },
+			change: func(_ *testing.T, p *Probes) { p.Engine = gives(Engine{OS: "Debian", CPUs: 2, Memory: 8 << 30}) },
 			works:  []string{"embedded", "local", "docker"}, expects: []expectation{{"docker", "engine", Warning, "2 CPUs", "all 4 CPUs"}},
 		},
 		"an engine with little memory": {
-			change: func(_ *testing.T, p *Probes) { p.Engine = gives(Engine{OS: "linux", CPUs: 4, Memory: 1 << 30}) },
+			change: func(_ *testing.T, p *Probes) { p.Engine = gives(Engine{OS: "Debian", CPUs: 4, Memory: 1 << 30}) },
 			works:  []string{"embedded", "local", "docker"}, expects: []expectation{{"docker", "engine", Warning, "1 GiB", "at least 2 GiB"}},
 		},
 		"a Java that is too old": {

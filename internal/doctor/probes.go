@@ -13,9 +13,9 @@ type Probes struct {
 	KafkaCached    func(context.Context) (Cached, error)
 	PostgresCached func(context.Context) (Cached, error)
 
-	DockerClient func(context.Context) (string, error) // path of the program docker
-	Engine       func(context.Context) (Engine, error)
-	Images       []Image
+	Docker func(context.Context) (DockerPrograms, error)
+	Engine func(context.Context) (Engine, error)
+	Images []Image
 
 	Kafka    func(context.Context) (Reached, error) // nil where no address was given
 	Postgres func(context.Context) (Reached, error) // nil where no address was given
@@ -35,18 +35,21 @@ type MachineProbe struct {
 // Program is an installed program.
 type Program struct{ Version, Path string }
 
+// DockerPrograms are the paths of Docker's client and of its engine, "" for one that is not installed.
+type DockerPrograms struct{ Client, Daemon string }
+
 // Engine is a container engine that answers.
 type Engine struct {
 	Host    string // its socket
 	Version string
 	API     string
-	OS      string // of its containers
+	OS      string // what it runs on
 	CPUs    int
 	Memory  int64 // bytes
 }
 
 // Commands are what brings the things that may be missing on this kind of machine.
-type Commands struct{ Java, Maven, Kafka, Postgres, Docker string }
+type Commands struct{ Java, Maven, Kafka, Postgres, Docker, StartDocker string }
 
 // Cached is something that is fetched once.
 type Cached struct {
@@ -76,7 +79,7 @@ type heard struct {
 	maven           answer[Program]
 	kafkaCached     answer[Cached]
 	postgresCached  answer[Cached]
-	client          answer[string]
+	docker          answer[DockerPrograms]
 	engine          answer[Engine]
 	images          []answer[bool]
 	kafka, postgres *answer[Reached]

@@ -15,7 +15,7 @@ func listen(ctx context.Context, limit time.Duration, p Probes) *heard {
 	all.Go(func() { h.maven = ask(ctx, limit, p.Maven) })
 	all.Go(func() { h.kafkaCached = ask(ctx, limit, p.KafkaCached) })
 	all.Go(func() { h.postgresCached = ask(ctx, limit, p.PostgresCached) })
-	all.Go(func() { h.client = ask(ctx, limit, p.DockerClient) })
+	all.Go(func() { h.docker = ask(ctx, limit, p.Docker) })
 	all.Go(func() { h.engine = ask(ctx, limit, p.Engine) })
 	for i, image := range p.Images {
 		all.Go(func() { h.images[i] = ask(ctx, limit, image.Here) })
