@@ -75,21 +75,9 @@ func fromInstalled(ctx context.Context, cache, bin string) (binaries, error) {
 	fail := func(err error) (binaries, error) {
 		return binaries{}, fmt.Errorf("%s=%s: %w", installedBinaries, bin, err)
 	}
-	bin, err := filepath.Abs(bin)
+	bin, version, full, err := installedVersion(ctx, bin)
 	if err != nil {
 		return fail(err)
-	}
-	if os.Geteuid() == 0 {
-		if err := reachable(bin); err != nil {
-			return fail(err)
-		}
-	}
-	version, full, err := versionOf(ctx, bin)
-	if err != nil {
-		return fail(err)
-	}
-	if major, err := strconv.Atoi(regexp.MustCompile(`^\d+`).FindString(version)); err != nil || major < oldestPostgres {
-		return fail(fmt.Errorf("PostgreSQL %s is too old: expected %d or newer", version, oldestPostgres))
 	}
 	key := sha256.Sum256([]byte(bin + "\n" + full))
 	b := binaries{bin: bin, version: version, cache: filepath.Join(cache, fmt.Sprintf("installed-%s-%x", version, key[:4]))}
@@ -97,6 +85,26 @@ func fromInstalled(ctx context.Context, cache, bin string) (binaries, error) {
 		return fail(err)
 	}
 	return b, nil
+}
+
+// installedVersion gives the absolute path of a directory with PostgreSQL's programs, also with an error, and their version if
+// they can be used.
+func installedVersion(ctx context.Context, dir string) (bin, version, full string, err error) {
+	if bin, err = filepath.Abs(dir); err != nil {
+		return dir, "", "", err
+	}
+	if os.Geteuid() == 0 {
+		if err := reachable(bin); err != nil {
+			return bin, "", "", err
+		}
+	}
+	if version, full, err = versionOf(ctx, bin); err != nil {
+		return bin, "", "", err
+	}
+	if major, err := strconv.Atoi(regexp.MustCompile(`^\d+`).FindString(version)); err != nil || major < oldestPostgres {
+		return bin, "", "", fmt.Errorf("PostgreSQL %s is too old: expected %d or newer", version, oldestPostgres)
+	}
+	return bin, version, full, nil
 }
 
 // fromLibrary uses the programs that embedded-postgres fetches.

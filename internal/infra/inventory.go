@@ -56,6 +56,15 @@ func FindCache() (Cache, error) {
 	return c, nil
 }
 
+// EmbeddedKafka is the Kafka of Embedded and its version.
+func EmbeddedKafka() string { return kfakeVersion() }
+
+// InstallJava is the command that installs a Java that is new enough on this kind of machine.
+func InstallJava() string { return javaCommand() }
+
+// InstallMaven is the command that installs Maven on this kind of machine.
+func InstallMaven() string { return mavenCommand() }
+
 // Ports is the range in which servers get their ports on this machine.
 func Ports() (first, last int) { return firstPort, lastPort }
 

@@ -111,3 +111,19 @@ func TestFreePorts(t *testing.T) {
 		t.Error("a port that is taken counts as free")
 	}
 }
+
+// Installed programs that a start would refuse are refused here too.
+func TestPostgresCachedRefusesOldPrograms(t *testing.T) {
+	bin := openDir(t)
+	for _, name := range []string{"postgres", "initdb"} {
+		script := "#!/bin/sh\necho '" + name + " (PostgreSQL) 14.9'\n"
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("LKBENCH_POSTGRES_BIN", bin)
+	_, _, here, err := PostgresCached()
+	if here || err == nil || !strings.Contains(err.Error(), "LKBENCH_POSTGRES_BIN="+bin+": PostgreSQL 14.9 is too old") {
+		t.Errorf("got %v, %v", here, err)
+	}
+}

@@ -15,11 +15,11 @@ func PostgresCached() (version, dir string, cached bool, err error) {
 	if bin := os.Getenv(installedBinaries); bin != "" {
 		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 		defer cancel()
-		version, _, err := versionOf(ctx, bin)
+		dir, version, _, err := installedVersion(ctx, bin)
 		if err != nil {
-			return "", "", false, fmt.Errorf("%s=%s: %w", installedBinaries, bin, err)
+			return "", "", false, fmt.Errorf("%s=%s: %w", installedBinaries, dir, err)
 		}
-		return version, bin, true, nil
+		return version, dir, true, nil
 	}
 	cache, err := cachePath()
 	if err != nil {
