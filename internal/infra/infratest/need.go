@@ -14,6 +14,20 @@ import (
 	"lkbench/internal/infra"
 )
 
+// NeedPostgres skips a test where PostgreSQL is neither cached nor can be fetched, and under -short. With CI=true a missing
+// one fails the test.
+func NeedPostgres(t testing.TB) {
+	t.Helper()
+	need(t, "PostgreSQL", func(context.Context) error {
+		_, _, cached, err := infra.PostgresCached()
+		if err != nil || cached {
+			return err
+		}
+		_, err = server() // fetches it
+		return err
+	})
+}
+
 // NeedJava skips a test of infra.Local where it cannot run: under -short, and where Java 17 or newer is missing, or Maven
 // while Kafka's jars are not cached. With CI=true a missing one fails the test.
 func NeedJava(t testing.TB) {

@@ -22,10 +22,21 @@ import (
 // argument, lies in it.
 const workspaceVariable = "LKBENCH_TEST_WORKSPACE"
 
-// A test binary that imports this package is also the guard of its server: there is no other program that could be. The
-// guard outlives the tests and removes their temporary directory, which no test could do for the last of them.
+// A test binary that imports this package is also the guard of its servers and the embedded broker: there is no other
+// program that could be. The guard outlives the tests and removes their temporary directory, which no test could do for
+// the last of them.
 func init() {
-	if len(os.Args) > 1 && os.Args[1] == proc.GuardVerb {
+	if len(os.Args) < 2 {
+		return
+	}
+	switch os.Args[1] {
+	case infra.BrokerVerb:
+		if err := infra.Broker(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	case proc.GuardVerb:
 		code := proc.Guard(os.Args[2:], os.Stdin)
 		// A test may run servers of its own, which have the variable too.
 		if dir := os.Getenv(workspaceVariable); dir != "" && strings.HasPrefix(os.Args[len(os.Args)-1], dir+string(os.PathSeparator)) {
