@@ -39,6 +39,7 @@ func complete() Probes {
 		Maven:          gives(Program{"3.8.7", "/usr/bin/mvn"}),
 		KafkaCached:    gives(Cached{"4.3.1", "/cache/kafka-4.3.1", true}),
 		PostgresCached: gives(Cached{"18.3", "/cache/postgres-18.3.0", true}),
+		PostgresFrom:   "Maven Central",
 		Docker:         gives(DockerPrograms{"/usr/bin/docker", "/usr/sbin/dockerd"}),
 		Engine:         gives(Engine{Host: "unix:///var/run/docker.sock", Version: "28.2.2", API: "1.50", OS: "Debian", CPUs: 4, Memory: 8 << 30}),
 		Images: []Image{

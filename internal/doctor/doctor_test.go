@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -95,11 +96,32 @@ func TestProviders(t *testing.T) {
 		},
 		"Java, no Maven, Kafka fetched": {
 			change: func(_ *testing.T, p *Probes) { p.Maven = fails[Program]("no Maven") },
-			works:  []string{"embedded", "local", "docker"}, expects: []expectation{{"local", "maven", OK, "none needed", ""}},
+			works:  []string{"embedded", "local", "docker"}, expects: []expectation{{"local", "maven", OK, "none is needed", ""}},
 		},
 		"Maven, no Java, Kafka fetched": {
 			change: func(_ *testing.T, p *Probes) { p.Java = fails[Program]("no Java") },
 			works:  []string{"embedded", "docker"}, expects: []expectation{{"local", "java", Missing, "", "java"}, {"local", "maven", OK, "3.8.7", ""}},
+		},
+		"Maven, which needs Java, no Java, Kafka not fetched": {
+			change: func(_ *testing.T, p *Probes) {
+				p.Java, p.KafkaCached = fails[Program]("no Java"), gives(Cached{"4.3.1", "/cache/kafka", false})
+				p.Maven = func(context.Context) (Program, error) {
+					return Program{Path: "/usr/bin/mvn"}, errors.New("JAVA_HOME is not defined")
+				}
+			},
+			works: []string{"embedded", "docker"},
+			expects: []expectation{{"local", "java", Missing, "no Java", "java"}, {"local", "maven", NotChecked, "/usr/bin/mvn is here; it needs Java", ""},
+				{"local", "kafka", ToFetch, "by Maven", ""}},
+		},
+		"Maven that is broken, Java, Kafka not fetched": {
+			change: func(_ *testing.T, p *Probes) {
+				p.KafkaCached = gives(Cached{"4.3.1", "/cache/kafka", false})
+				p.Maven = func(context.Context) (Program, error) {
+					return Program{Path: "/usr/bin/mvn"}, errors.New("exit status 1")
+				}
+			},
+			works:   []string{"embedded", "docker"},
+			expects: []expectation{{"local", "maven", Missing, "exit status 1", "apt-get install maven"}, {"local", "kafka", Missing, "no Maven", ""}},
 		},
 		"Java and Maven, Kafka not fetched": {
 			change: func(_ *testing.T, p *Probes) { p.KafkaCached = gives(Cached{"4.3.1", "/cache/kafka", false}) },

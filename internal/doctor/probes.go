@@ -9,9 +9,10 @@ type Probes struct {
 	Kfake string // the embedded Kafka and its version
 
 	Java           func(context.Context) (Program, error)
-	Maven          func(context.Context) (Program, error)
+	Maven          func(context.Context) (Program, error) // its path also with an error, if there is a program
 	KafkaCached    func(context.Context) (Cached, error)
 	PostgresCached func(context.Context) (Cached, error)
+	PostgresFrom   string // where it is fetched from
 
 	Docker func(context.Context) (DockerPrograms, error)
 	Engine func(context.Context) (Engine, error)

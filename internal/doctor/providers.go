@@ -56,7 +56,7 @@ func cachedPostgres(a answer[Cached], p Probes) Check {
 		return Check{Name: name, Status: OK, Found: fmt.Sprintf("PostgreSQL %s in %s", a.value.Version, a.value.Dir)}
 	}
 	return Check{Name: name, Status: ToFetch,
-		Found: fmt.Sprintf("PostgreSQL %s (15 MB) will be fetched from Maven Central at the first use, into %s", a.value.Version, a.value.Dir),
+		Found: fmt.Sprintf("PostgreSQL %s (15 MB) will be fetched from %s at the first use, into %s", a.value.Version, p.PostgresFrom, a.value.Dir),
 		Do:    "nothing, with access to the network; without it set LKBENCH_POSTGRES_BIN to the directory of an installed PostgreSQL's programs"}
 }
 
@@ -68,29 +68,37 @@ func local(h *heard, p Probes) []Check {
 	} else {
 		checks = append(checks, Check{Name: "java", Status: OK, Found: fmt.Sprintf("Java %s, %s", h.java.value.Version, h.java.value.Path)})
 	}
+	return append(append(checks, kafkaChecks(h, p)...), cachedPostgres(h.postgresCached, p))
+}
+
+// kafkaChecks are about Kafka's jars and Maven, which is needed only while they are not here.
+func kafkaChecks(h *heard, p Probes) []Check {
+	kafka := h.kafkaCached
 	maven := Check{Name: "maven", Status: OK, Found: fmt.Sprintf("Maven %s, %s", h.maven.value.Version, h.maven.value.Path)}
-	if h.maven.err != nil {
+	fetches := h.maven.err == nil
+	switch {
+	case h.maven.err == nil:
+	case kafka.err == nil && kafka.value.Here:
+		maven.Found = "none works here, and none is needed: Kafka has been fetched"
+	case h.java.err != nil && h.maven.value.Path != "": // whatever it says, it is for want of Java
+		maven.Status, maven.Found = NotChecked, h.maven.value.Path+" is here; it needs Java"
+		fetches = true
+	default:
 		maven = failed("maven", h.maven.err, p.Install.Maven)
 	}
-	kafka := h.kafkaCached
 	switch {
 	case kafka.err != nil:
-		checks = append(checks, failed("kafka", kafka.err, p.Install.Kafka), maven)
+		return []Check{maven, failed("kafka", kafka.err, p.Install.Kafka)}
 	case kafka.value.Here:
-		if h.maven.err != nil {
-			maven = Check{Name: "maven", Status: OK, Found: "none found, and none needed: Kafka has been fetched"}
-		}
-		checks = append(checks, maven, Check{Name: "kafka", Status: OK, Found: fmt.Sprintf("Apache Kafka %s in %s", kafka.value.Version, kafka.value.Dir)})
-	case h.maven.err != nil:
-		checks = append(checks, maven, Check{Name: "kafka", Status: maven.Status,
+		return []Check{maven, {Name: "kafka", Status: OK, Found: fmt.Sprintf("Apache Kafka %s in %s", kafka.value.Version, kafka.value.Dir)}}
+	case !fetches:
+		return []Check{maven, {Name: "kafka", Status: maven.Status,
 			Found: fmt.Sprintf("Apache Kafka %s has not been fetched, and no Maven fetches it", kafka.value.Version),
-			Do:    "see maven; or set LKBENCH_KAFKA_LIBS to a directory with Kafka's jars"})
-	default:
-		checks = append(checks, maven, Check{Name: "kafka", Status: ToFetch,
-			Found: fmt.Sprintf("Apache Kafka %s (54 MB) will be fetched by Maven at the first use, into %s", kafka.value.Version, kafka.value.Dir),
-			Do:    "nothing, with access to Maven Central or a mirror of it; without it set LKBENCH_KAFKA_LIBS to a directory with Kafka's jars"})
+			Do:    "see maven; or set LKBENCH_KAFKA_LIBS to a directory with Kafka's jars"}}
 	}
-	return append(checks, cachedPostgres(h.postgresCached, p))
+	return []Check{maven, {Name: "kafka", Status: ToFetch,
+		Found: fmt.Sprintf("Apache Kafka %s (54 MB) will be fetched by Maven at the first use, into %s", kafka.value.Version, kafka.value.Dir),
+		Do:    "nothing, with access to Maven Central or a mirror of it; without it set LKBENCH_KAFKA_LIBS to a directory with Kafka's jars"}}
 }
 
 // external are servers that the user names. What blocks servers of ours blocks it too, but for the ports.
