@@ -95,7 +95,7 @@ func (s *Secure) writeKeyStore(path string) error {
 }
 
 // settings are those that security adds. password is that of the brokers' own user.
-func (s *Secure) settings(password kafka.Secret, keyStore string) []setting {
+func (s *Secure) settings(password kafka.Secret, keyStore string) []Setting {
 	protocol, super := "SSL", []string{"User:" + brokerUser}
 	if s.sasl() {
 		protocol = "SASL_SSL"
@@ -110,7 +110,7 @@ func (s *Secure) settings(password kafka.Secret, keyStore string) []setting {
 		auth = "required"
 	}
 	own := plainLogin([]SecureUser{{Name: brokerUser, Password: password}}, brokerUser, password)
-	settings := []setting{
+	settings := []Setting{
 		{"listener.security.protocol.map", "CLIENTS:" + protocol + ",INTERNAL:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT", "clients speak TLS; the rest stays on loopback and knows the brokers' password"},
 		{"authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "who may do what is decided by rules"},
 		{"allow.everyone.if.no.acl.found", "false", "what no rule allows is refused"},
@@ -128,18 +128,18 @@ func (s *Secure) settings(password kafka.Secret, keyStore string) []setting {
 	}
 	if s.CA != "" {
 		settings = append(settings,
-			setting{"ssl.truststore.type", "PEM", "the files that everybody has"},
-			setting{"ssl.truststore.location", s.CA, "who may have signed clients' certificates"})
+			Setting{"ssl.truststore.type", "PEM", "the files that everybody has"},
+			Setting{"ssl.truststore.location", s.CA, "who may have signed clients' certificates"})
 	}
 	if s.sasl() {
-		settings = append(settings, setting{"listener.name.clients.sasl.enabled.mechanisms", strings.Join(s.Mechanisms, ","), "how clients may log in"})
+		settings = append(settings, Setting{"listener.name.clients.sasl.enabled.mechanisms", strings.Join(s.Mechanisms, ","), "how clients may log in"})
 	}
 	for _, m := range s.Mechanisms {
 		value := "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 		if m == kafka.Plain {
 			value = plainLogin(s.Users, "", "")
 		}
-		settings = append(settings, setting{"listener.name.clients." + strings.ToLower(m) + ".sasl.jaas.config", value, "who may log in"})
+		settings = append(settings, Setting{"listener.name.clients." + strings.ToLower(m) + ".sasl.jaas.config", value, "who may log in"})
 	}
 	return settings
 }

@@ -25,8 +25,8 @@ const (
 )
 
 // jvmOptions are those of every broker that lkbench starts.
-func jvmOptions() []setting {
-	return []setting{
+func jvmOptions() []Setting {
+	return []Setting{
 		{"-Xms" + kafkaHeap, "", "the same from the start on: growing it is noise"},
 		{"-Xmx" + kafkaHeap, "", "three brokers fit a laptop, and the log lives in the operating system's cache, not in the heap"},
 		{"-XX:+UseG1GC", "", "as Kafka's own start script; on two cores Java would choose another one"},
@@ -47,28 +47,21 @@ type node struct {
 	dir, config, log             string
 }
 
-// settings are those of one broker. What is not here has Kafka's default.
-func (c *cluster) settings(n node) []setting {
-	var voters []string
-	for _, other := range c.nodes {
-		voters = append(voters, fmt.Sprintf("%d@%s", other.id, address(other.controller)))
+// KafkaSettings are those that do not say where a broker listens and keeps its data: they are the same for every broker that
+// lkbench starts, as a process or in a container. brokers is how many there are; session is how long the cluster takes a
+// silent one for alive, 0 for Kafka's own 9 s. What is not here has Kafka's default.
+func KafkaSettings(brokers int, session time.Duration) []Setting {
+	// At Kafka's own session timeout a broker says that it is alive as often as by Kafka's default.
+	heartbeat := session / heartbeatsASession
+	if session == 0 || session == defaultSessionTimeout {
+		session, heartbeat = defaultSessionTimeout, 2*time.Second
 	}
-	copies, inSync := fmt.Sprint(len(c.nodes)), fmt.Sprint((len(c.nodes)+1)/2)
-	session := c.session()
-	listeners, between := "CLIENTS://"+address(n.client), "CLIENTS"
-	if c.secure != nil {
-		listeners, between = listeners+",INTERNAL://"+address(n.internal), "INTERNAL"
-	}
-	settings := []setting{
+	copies, inSync := fmt.Sprint(brokers), fmt.Sprint((brokers+1)/2)
+	return []Setting{
 		{"process.roles", "broker,controller", "one process a node: fewest moving parts, and any of three can be killed"},
-		{"node.id", fmt.Sprint(n.id), "its place in the cluster"},
-		{"controller.quorum.voters", strings.Join(voters, ","), "every node; fixed, for nodes come back at their address"},
-		{"listeners", listeners + ",CONTROLLER://" + address(n.controller), "nothing is reachable from outside this machine; ports free when the run started, kept over restarts"},
 		{"controller.listener.names", "CONTROLLER", "controllers have a port of their own"},
-		{"inter.broker.listener.name", between, "brokers reach each other as clients do, unless those must log in"},
-		{"log.dirs", n.dir, "in the run's temporary directory"},
 		{"broker.session.timeout.ms", fmt.Sprint(session.Milliseconds()), "how long a broker that was killed counts as alive: nobody leads its partitions until then, not even itself after a restart"},
-		{"broker.heartbeat.interval.ms", fmt.Sprint(c.heartbeat().Milliseconds()), "four missed ones end a session"},
+		{"broker.heartbeat.interval.ms", fmt.Sprint(heartbeat.Milliseconds()), "four missed ones end a session"},
 		{"auto.create.topics.enable", "false", "a topic that a typing error made would hide the error"},
 		{"default.replication.factor", copies, "as many copies as brokers"},
 		{"min.insync.replicas", inSync, "of three copies two hold what is acknowledged: one broker can be lost without losing a record or the service"},
@@ -83,30 +76,33 @@ func (c *cluster) settings(n node) []setting {
 		{"group.initial.rebalance.delay.ms", "0", "a tool that consumes in a group starts at once; members of one's own groups do not trickle in"},
 		{"log.flush.interval.messages", "9223372036854775807", "Kafka's default: no fsync for each write; copies, not disks, carry durability"},
 	}
+}
+
+// settings are those of one broker: the common ones, and where it is.
+func (c *cluster) settings(n node) []Setting {
+	var voters []string
+	for _, other := range c.nodes {
+		voters = append(voters, fmt.Sprintf("%d@%s", other.id, address(other.controller)))
+	}
+	listeners, between := "CLIENTS://"+address(n.client), "CLIENTS"
+	if c.secure != nil {
+		listeners, between = listeners+",INTERNAL://"+address(n.internal), "INTERNAL"
+	}
+	settings := append(KafkaSettings(len(c.nodes), c.sessionTimeout), []Setting{
+		{"node.id", fmt.Sprint(n.id), "its place in the cluster"},
+		{"controller.quorum.voters", strings.Join(voters, ","), "every node; fixed, for nodes come back at their address"},
+		{"listeners", listeners + ",CONTROLLER://" + address(n.controller), "nothing is reachable from outside this machine; ports free when the run started, kept over restarts"},
+		{"inter.broker.listener.name", between, "brokers reach each other as clients do, unless those must log in"},
+		{"log.dirs", n.dir, "in the run's temporary directory"},
+	}...)
 	if c.secure == nil {
-		return append(settings, setting{"listener.security.protocol.map", "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT", "on loopback nobody listens in"})
+		return append(settings, Setting{"listener.security.protocol.map", "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT", "on loopback nobody listens in"})
 	}
 	return append(settings, c.secure.settings(c.password, filepath.Join(filepath.Dir(n.config), keyStoreFile))...)
 }
 
-// session is how long the cluster takes a silent broker for alive.
-func (c *cluster) session() time.Duration {
-	if c.sessionTimeout == 0 {
-		return defaultSessionTimeout
-	}
-	return c.sessionTimeout
-}
-
-// heartbeat is how often a broker says that it is alive: at Kafka's own session timeout as often as Kafka's default.
-func (c *cluster) heartbeat() time.Duration {
-	if c.session() == defaultSessionTimeout {
-		return 2 * time.Second
-	}
-	return c.session() / heartbeatsASession
-}
-
 // kafkaProperties writes settings as a broker's file of properties.
-func kafkaProperties(settings []setting) ([]byte, error) {
+func kafkaProperties(settings []Setting) ([]byte, error) {
 	file := properties.NewProperties()
 	file.DisableExpansion = true // ${…} in a password is no reference
 	for _, s := range settings {
@@ -146,8 +142,8 @@ var reportedKafkaSettings = []string{
 	"controller.quorum.election.timeout.ms", "controller.quorum.fetch.timeout.ms", "listener.security.protocol.map",
 }
 
-// readKafkaSettings asks all brokers for their settings. Those of one cluster must agree.
-func readKafkaSettings(ctx context.Context, access kafka.Cluster) (map[string]string, error) {
+// ReadKafkaSettings asks all brokers for those of their settings that are recorded. Those of one cluster must agree.
+func ReadKafkaSettings(ctx context.Context, access kafka.Cluster) (map[string]string, error) {
 	fail := func(err error) (map[string]string, error) {
 		return nil, fmt.Errorf("read the brokers' settings: %w", err)
 	}

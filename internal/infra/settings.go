@@ -8,8 +8,6 @@ import (
 // Setting is one line of a server's configuration, and why it is there.
 type Setting struct{ Name, Value, Why string }
 
-type setting = Setting
-
 // databaseSettings are the settings of every PostgreSQL that lkbench starts, also after a crash. What is not here has
 // PostgreSQL's default.
 func databaseSettings(port int) []Setting {
