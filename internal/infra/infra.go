@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-
 	"lkbench/internal/kafka"
 )
 
@@ -77,21 +75,4 @@ func (i *Instance) Servers() []*Server {
 		servers = append(servers, i.Database)
 	}
 	return servers
-}
-
-// CreateTopics makes topics. One that is there already is an error that tells what it is like: it belongs to somebody else.
-func CreateTopics(ctx context.Context, cluster kafka.Cluster, partitions int32, replication int16, names ...string) error {
-	client, err := cluster.NewClient()
-	if err != nil {
-		return fmt.Errorf("create topics: %w", err)
-	}
-	defer client.Close()
-	created, err := kadm.NewClient(client).CreateTopics(ctx, partitions, replication, nil, names...)
-	if err == nil {
-		err = created.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("create topics %v on %v: %w", names, cluster, err)
-	}
-	return nil
 }
