@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -35,6 +36,14 @@ func (Local) Name() string { return "local" }
 // Start starts all servers at the same time. Errors name what is missing and the command that brings it, or have the end
 // of the log of the server that did not start.
 func (l Local) Start(ctx context.Context, options Options) (*Instance, error) {
+	if note := options.Note; note != nil { // both servers may have something to tell
+		var one sync.Mutex
+		options.Note = func(message string) {
+			one.Lock()
+			defer one.Unlock()
+			note(message)
+		}
+	}
 	var brokers *cluster
 	var database *Database
 	var kafkaSettings, postgresSettings map[string]string
@@ -43,7 +52,7 @@ func (l Local) Start(ctx context.Context, options Options) (*Instance, error) {
 		if brokers, err = l.startKafka(groupCtx, options); err != nil {
 			return err
 		}
-		if kafkaSettings, err = readKafkaSettings(groupCtx, brokers.access(brokers.nodes...)); err != nil {
+		if kafkaSettings, err = ReadKafkaSettings(groupCtx, brokers.access(brokers.nodes...)); err != nil {
 			return err
 		}
 		return brokers.describe(groupCtx, kafkaSettings)
