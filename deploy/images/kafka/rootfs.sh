@@ -32,8 +32,11 @@ jdk.crypto.ec,jdk.management.agent,jdk.unsupported
 	rm -f "$java"/lib/lib*awt*.so "$java"/lib/libfont*.so "$java/lib/libfreetype.so" "$java/lib/libsplashscreen.so" "$java/lib/liblcms.so" \
 		"$java/lib/libmlib_image.so" "$java/lib/libjavajpeg.so"
 	add_libraries "$root" "$java/bin/java" "$java"/lib/*.so "$java/lib/server/libjvm.so"
-	# The native code of snappy, which its jar unpacks when first used, is linked with it.
-	add_files "$root" $(host_library libstdc++.so.6) $(host_library libgcc_s.so.1)
+	# Compression is native code, which its jars unpack when it is first used: it needs libraries too. 11: a jar without such code.
+	for jar in "$root"/opt/kafka/libs/*.jar; do
+		unzip -qo "$jar" '*inux/amd64/*.so' '*inux/x86_64/*.so' -d "$2/native" 2>/dev/null || [ $? = 11 ]
+	done
+	add_libraries "$root" $(find "$2/native" -name '*.so')
 	# The archive of the runtime's own classes. Made here: in the image it would be a second copy in a further layer.
 	"$java/bin/java" -Xshare:dump >/dev/null
 
