@@ -2,6 +2,7 @@ package images_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -69,6 +70,54 @@ func TestEngine(t *testing.T) {
 			// An engine that cannot be started is tried by each of the two.
 			if want := test.starts * (1 + test.code); got != want {
 				t.Errorf("expected %d starts, got %d", want, got)
+			}
+		})
+	}
+}
+
+// TestSetup runs .ci/setup with a path on which nothing is that it looks for.
+func TestSetup(t *testing.T) {
+	linuxOnly(t)
+	const all = "chromium postgresql-client maven openjdk-17-jdk-headless docker.io busybox-static unzip xz-utils"
+	for name, test := range map[string]struct {
+		id, openjdk string
+		says        []string
+		installs    string
+	}{
+		"root on Debian":           {id: "0", openjdk: "exit 0", installs: all, says: []string{"the command docker was not found", "will be skipped (with CI=true they fail)"}},
+		"a Debian without Java 17": {id: "0", openjdk: "exit 100", installs: strings.Replace(all, "openjdk-17", "default", 1)},
+		"somebody else": {id: "1000", openjdk: "exit 0", says: []string{
+			"sudo apt-get install chromium postgresql-client maven openjdk-17-jdk-headless docker.io", "No Docker engine answers", "systemctl start docker"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bin := fakes(t, map[string]string{"id": "echo " + test.id, "apt-get": `echo "$*" >>"$INSTALLED"`, "apt-cache": test.openjdk})
+			for _, tool := range []string{"sh", "dirname", "uname", "sed", "cut", "ls", "timeout", "readlink", "cat"} {
+				path, err := exec.LookPath(tool)
+				if err == nil {
+					err = os.Symlink(path, filepath.Join(bin, tool))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			list := filepath.Join(bin, "installed")
+			out, code := script(t, "../../.ci/setup", []string{"PATH=" + bin, "INSTALLED=" + list, "JAVA_HOME=", "DOCKER_HOST="})
+			for _, want := range test.says {
+				if !strings.Contains(out, want) {
+					t.Errorf("expected %q", want)
+				}
+			}
+			installed, err := os.ReadFile(list)
+			if test.installs == "" && err == nil {
+				t.Errorf("who is not root installs nothing, and yet: apt-get %s", installed)
+			}
+			for _, want := range strings.Fields(test.installs) {
+				if strings.Count(" "+strings.ReplaceAll(string(installed), "\n", " ")+" ", " "+want+" ") != 1 {
+					t.Errorf("expected %s to be installed, once", want)
+				}
+			}
+			if code != 0 || t.Failed() {
+				t.Errorf("exit code %d, apt-get %s\n%s", code, installed, out)
 			}
 		})
 	}
