@@ -97,8 +97,8 @@ type Data struct {
 
 // Latencies keeps the series apart; see docs/measuring.md.
 type Latencies struct {
-	Alert       Summary            `json:"alert"`        // intended send to seen in the write-ahead log: never too short
-	AlertCommit Summary            `json:"alert_commit"` // intended send to the server's commit, before its flush: never too long
+	Alert       Summary            `json:"alert"`        // intended send to seen by the observer: never too short
+	AlertCommit Summary            `json:"alert_commit"` // intended send to the server's commit, before its flush: never too long; count 0 by sequence
 	AlertByRule map[string]Summary `json:"alert_by_rule"`
 	Ack         Summary            `json:"ack"`   // actual send to acknowledgement
 	Query       Summary            `json:"query"` // intended query to answer
@@ -138,15 +138,38 @@ type Difference struct {
 	Observed string `json:"observed,omitempty"`
 }
 
+// How the observer learned what became visible.
+const (
+	MethodLog      = "write-ahead log"
+	MethodSequence = "sequence" // by reading the tables again and again
+)
+
 // Observer says how well the run was watched.
 type Observer struct {
-	Alerts    int64   `json:"alerts"` // distinct alerts seen, warm-up included
-	Lag       Summary `json:"lag_ms"` // commit to seen
-	MaxLagMS  float64 `json:"max_lag_ms"`
-	Undecoded int64   `json:"undecoded"` // rows whose transaction id is not one of ours
+	Method       string  `json:"method"`        // MethodLog or MethodSequence
+	MethodReason string  `json:"method_reason"` // why not by the log; empty for the log
+	ResolutionMS float64 `json:"resolution_ms"` // time between two looks; 0 for the log, which tells of each commit
+	Alerts       int64   `json:"alerts"`        // distinct alerts seen, warm-up included
+	// Lag is how much too long alert latencies can be: commit to seen, or by sequence from the look before to the answer.
+	Lag      Summary `json:"lag_ms"`
+	MaxLagMS float64 `json:"max_lag_ms"`
+	// ClockOffsetMS is by how much the server's clock was ahead of the harness's; commit times are corrected by it. ClockErrorMS bounds its
+	// error, with the drift during the run. Null by sequence, which needs no clock of the server, and where it could not be measured.
+	ClockOffsetMS *float64 `json:"clock_offset_ms"`
+	ClockErrorMS  *float64 `json:"clock_error_ms"`
+	Undecoded     int64    `json:"undecoded"` // rows whose transaction id is not one of ours
 	// AlertsServed is the number of rows in the view anomalies at the end: an observer that saw fewer has missed some.
-	AlertsServed int64  `json:"alerts_served"`
-	Failure      string `json:"failure,omitempty"` // why the observer or the probes stopped before the end
+	AlertsServed int64         `json:"alerts_served"`
+	Gaps         []ObserverGap `json:"gaps"`              // times without a connection
+	Failure      string        `json:"failure,omitempty"` // why the observer or the probes stopped before the end
+}
+
+// ObserverGap is a time in which the observer had no connection; what became visible in it counts as seen at its end.
+type ObserverGap struct {
+	LostS  float64  `json:"lost_s"` // seconds from the first intended send
+	BackS  *float64 `json:"back_s"` // null: it never came back
+	Reason string   `json:"reason"`
+	Alerts int64    `json:"alerts"` // that were found afterwards
 }
 
 // Phase is a span of the run, in seconds from the first intended send (warm-up starts at 0).

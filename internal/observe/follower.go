@@ -1,6 +1,6 @@
-// Package observe watches a run from outside: it follows PostgreSQL's write-ahead log to learn when an alert became
-// visible, asks the served views questions on an open schedule, and samples what every process uses. It knows nothing of
-// the architecture that it watches but the names of its alert tables.
+// Package observe watches a run from outside: it follows PostgreSQL's write-ahead log, or reads the tables by a sequence, to learn
+// when an alert became visible, asks the served views questions on an open schedule, and samples what every process uses. It
+// knows nothing of the architecture that it watches but the names of its alert tables.
 package observe
 
 import (
@@ -9,19 +9,19 @@ import (
 	"fmt"
 	"regexp"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5"
 
 	"lkbench/results"
 )
 
-// FollowerConfig says what to follow. All fields but Now are required.
+// FollowerConfig says what to follow. All fields but BySequence and Now are required.
 type FollowerConfig struct {
-	Postgres    string                              // connection string of the database; its user may replicate and owns the tables
-	Publication string                              // name of the publication to create; a left-over of that name is replaced
-	Tables      []string                            // tables with the columns transaction_id and rule
+	Postgres    string                              // connection string of the database; its user owns the tables, and may replicate if the log is followed
+	BySequence  string                              // why the write-ahead log cannot be followed; "" follows it
+	Publication string                              // name of the publication to create, at most 63 bytes; a left-over of that name is replaced
+	Tables      []string                            // tables with the columns transaction_id and rule, found by the search path
 	Rules       []string                            // every rule a row may name, eight at most
 	Events      uint64                              // event numbers are below this; a row that names another is undecodable
 	Warmup      uint64                              // latencies count from this event number on
@@ -30,47 +30,46 @@ type FollowerConfig struct {
 	Now         func() time.Time                    // the harness's clock; nil means time.Now
 }
 
-// Follower learns when every alert became visible. It reads the inserts of the alert tables from a temporary logical
-// replication slot and takes, for each (event, rule), the first sighting.
+// Follower learns when every alert became visible, and takes, for each (event, rule), the first sighting. A latency is
+// never too short: an alert counts as visible when the follower has received it, at the latest. How much too long it can be is
+// the observer lag. There are two methods: walSource follows the write-ahead log, sequenceSource reads the tables where
+// that is not permitted.
 //
-// When is an alert visible? PostgreSQL decodes a transaction after its commit record is on disk, and makes it visible to
-// other sessions at the same moment (some microseconds apart). The follower takes one time a transaction, when it has received
-// all of it: every row of it was visible by then at the latest. So a latency is never too short; it is too long by less than the
-// observer lag, which is that time minus the server's commit time. The server takes its commit time before it flushes
-// the log, hence the lag contains the flush. Large transactions, such as the publication of a batch generation, are
-// received while they run; else the server would begin to send one at its commit, and all that commits meanwhile would wait
-// behind it and seem to be late.
-//
-// When the connection is lost (the database restarted) the follower makes a new slot as soon as it can. Alerts committed
-// in between are looked up once in the tables, in the very snapshot at which the new slot begins, and count as seen at that
-// time; AfterGap tells how many.
+// When the connection is lost (the database restarted) the follower connects again as soon as it can. Alerts committed in
+// between are looked up once in the tables and count as seen at that time; AfterGap tells how many.
 type Follower struct {
-	cfg      FollowerConfig
-	origin   time.Time
-	ctx      context.Context // ends with Close
-	cancel   context.CancelFunc
-	done     chan struct{} // closed when follow has returned; nil before Run
-	hurry    atomic.Bool   // ask the server how far it is, now
-	position atomic.Uint64 // everything before it has been received
+	*sightings
+	cfg    FollowerConfig
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	done   chan struct{} // closed when follow has returned; nil before Run
+	source source
+
+	clock      *serverClock // nil by sequence
+	clockEvery time.Duration
+	clocks     sync.WaitGroup
 
 	beforeGet, beforeConnect func() // test hooks: called before every read, every attempt to connect again
+}
 
-	connMu sync.Mutex
-	conn   *pgconn.PgConn
-
-	// Of what is being received.
-	relations []relation
-	whole     transaction           // one that comes after its commit
-	parts     map[part]*transaction // those that come in blocks while they run
-	block     uint32                // transaction of the present block; 0 outside of one
-
-	mu      sync.Mutex
-	seen    *seen
-	counts  Counts
-	latency *Series
-	byRule  []*results.Histogram
-	lag     *results.Histogram
-	commits *results.Histogram
+// source is a method of following. Its rows go to sightings; only one goroutine reads.
+type source interface {
+	// prepare makes in the database what the method needs; a left-over of it is replaced.
+	prepare(ctx context.Context) error
+	// connect begins to follow. With lookUp, the alerts in the tables that were not seen yet are put into whole. It returns
+	// a time at which they were visible.
+	connect(ctx context.Context, lookUp bool) (time.Time, error)
+	// receive reads until the connection breaks or the follower is closed.
+	receive() error
+	// wake ends a read that is under way when the follower is closed.
+	wake()
+	disconnect()
+	// forget drops what was received and is not known to be visible.
+	forget()
+	// catchUp waits until everything committed before the call has been recorded.
+	catchUp(ctx context.Context) error
+	// remove takes away what prepare made.
+	remove(ctx context.Context) error
 }
 
 // Counts are what a follower has seen so far, warm-up included.
@@ -90,13 +89,19 @@ type Gap struct {
 	Alerts     int64 // found in the tables afterwards
 }
 
-var publicationName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,35}$`)
+var publicationName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
-// Follow connects, creates the publication and a slot, and from then on misses nothing; Run reads it. Close must be
-// called in any case.
+const (
+	reconnectEvery = 100 * time.Millisecond // after a failed attempt
+	connectTimeout = time.Minute            // of one attempt: a new slot waits for transactions under way
+	catchUpEvery   = 5 * time.Millisecond   // how often CatchUp looks
+)
+
+// Follow connects and makes in the database what the method needs (a publication and a slot, or a column); from then on nothing
+// is missed, and Run reads it. Close must be called in any case.
 func Follow(ctx context.Context, cfg FollowerConfig) (*Follower, error) {
 	if !publicationName.MatchString(cfg.Publication) {
-		return nil, fmt.Errorf("publication %q: expected lower-case letters, digits and _, at most 36", cfg.Publication)
+		return nil, fmt.Errorf("publication %q: expected lower-case letters, digits and _, at most 63", cfg.Publication)
 	}
 	if len(cfg.Rules) == 0 || len(cfg.Rules) > 8 || len(cfg.Tables) == 0 {
 		return nil, fmt.Errorf("follower of %d tables and %d rules: expected at least one table and one to eight rules", len(cfg.Tables), len(cfg.Rules))
@@ -105,22 +110,29 @@ func Follow(ctx context.Context, cfg FollowerConfig) (*Follower, error) {
 		cfg.Now = time.Now
 	}
 	f := newFollower(cfg)
-	if err := f.publish(ctx); err != nil {
-		return nil, fmt.Errorf("create publication %s: %w", cfg.Publication, err)
+	if err := f.source.prepare(ctx); err != nil {
+		return nil, err
 	}
-	if _, err := f.connect(ctx, false); err != nil {
-		return nil, errors.Join(fmt.Errorf("follow the write-ahead log: %w", err), f.Close(ctx))
+	_, err := f.source.connect(ctx, false)
+	if err == nil && f.clock != nil {
+		err = f.withConn(ctx, func(conn *pgx.Conn) error { return f.clock.measure(ctx, conn) })
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("follow the alert tables: %w", err), f.Close(ctx))
 	}
 	return f, nil
 }
 
 func newFollower(cfg FollowerConfig) *Follower {
-	f := &Follower{cfg: cfg, parts: map[part]*transaction{}, seen: newSeen(cfg.Events), latency: NewSeries(), lag: results.NewHistogram(), commits: results.NewHistogram()}
+	f := &Follower{cfg: cfg, clockEvery: clockEvery}
+	f.sightings = newSightings(&f.cfg)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.counts.ByRule = make([]int64, len(cfg.Rules))
-	for range cfg.Rules {
-		f.byRule = append(f.byRule, results.NewHistogram())
+	if cfg.BySequence != "" {
+		f.source = &sequenceSource{Follower: f}
+		return f
 	}
+	f.clock = newServerClock(cfg.Now)
+	f.source = &walSource{Follower: f, parts: map[part]*transaction{}}
 	return f
 }
 
@@ -129,122 +141,105 @@ func (f *Follower) Run(origin time.Time) {
 	f.origin = origin
 	f.done = make(chan struct{})
 	go f.follow()
-}
-
-// Latency is the series of intended send to visible, over all rules.
-func (f *Follower) Latency() *Series { return f.latency }
-
-// LatencyByRule copies the latencies of every rule so far.
-func (f *Follower) LatencyByRule() map[string]*results.Histogram {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	by := make(map[string]*results.Histogram, len(f.byRule))
-	for i, h := range f.byRule {
-		by[f.cfg.Rules[i]] = copyOf(h)
+	if f.clock != nil && f.clockEvery > 0 {
+		f.clocks.Go(f.watchClock)
 	}
-	return by
 }
 
-// Lag copies the observer's lag so far: from the server's commit time to received, one sample a transaction with alerts.
-func (f *Follower) Lag() *results.Histogram {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return copyOf(f.lag)
-}
-
-// CommitLatency copies the latencies from intended send to the time that the server noted for the commit, before it
-// flushed the log: a lower bound of what Latency bounds from above, free of the follower's own delay. An alert that was
-// looked up after a gap counts with the time it was looked up.
-func (f *Follower) CommitLatency() *results.Histogram {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return copyOf(f.commits)
-}
-
-// Counts copies what was seen so far.
-func (f *Follower) Counts() Counts {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	c := f.counts
-	c.ByRule = append([]int64(nil), c.ByRule...)
-	c.Gaps = append([]Gap(nil), c.Gaps...)
-	return c
-}
-
-// insert takes one row of the transaction being received. It allocates nothing but the growth of pending.
-func (f *Follower) insert(body []byte) error {
-	r := reader{rest: body}
-	t := f.receiving(&r)
-	oid := r.u32()
-	rel, ok := f.relation(oid)
-	if !ok {
-		return fmt.Errorf("a row of table %d, which was not announced", oid)
+// follow reads until Close, over as many connections as it takes.
+func (f *Follower) follow() {
+	defer close(f.done)
+	for {
+		err := f.source.receive()
+		f.source.disconnect()
+		f.source.forget()
+		if f.ctx.Err() != nil {
+			return
+		}
+		f.lost(f.cfg.Now(), err)
+		if !f.reconnect() {
+			return
+		}
 	}
-	id, rule, err := parseInsert(r.rest, rel)
+}
+
+// reconnect tries until it succeeds or the follower is closed.
+func (f *Follower) reconnect() bool {
+	for {
+		if f.beforeConnect != nil {
+			f.beforeConnect()
+		}
+		ctx, cancel := context.WithTimeout(f.ctx, connectTimeout)
+		at, err := f.source.connect(ctx, true)
+		cancel()
+		if err == nil {
+			commit := at
+			if f.cfg.BySequence != "" {
+				commit = time.Time{}
+			}
+			f.back(commit, at)
+			return true
+		}
+		f.source.forget()
+		select {
+		case <-f.ctx.Done():
+			return false
+		case <-time.After(reconnectEvery):
+		}
+	}
+}
+
+// withConn runs do on a plain connection of its own.
+func (f *Follower) withConn(ctx context.Context, do func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, f.cfg.Postgres)
 	if err != nil {
 		return err
 	}
-	f.row(t, id, rule)
-	return nil
+	defer conn.Close(context.WithoutCancel(ctx))
+	return do(conn)
 }
 
-func (f *Follower) relation(oid uint32) (relation, bool) {
-	for _, rel := range f.relations {
-		if rel.oid == oid {
-			return rel, true
+// CatchUp waits until everything committed before the call has been received. It fails if ctx ends before.
+func (f *Follower) CatchUp(ctx context.Context) error { return f.source.catchUp(ctx) }
+
+// Close ends following and removes what was made for it in the database. What was recorded stays readable.
+func (f *Follower) Close(ctx context.Context) error {
+	f.cancel()
+	f.source.wake()
+	if f.done != nil {
+		<-f.done
+	}
+	f.source.disconnect()
+	f.clocks.Wait()
+	if f.clock != nil {
+		if err := f.withConn(ctx, func(conn *pgx.Conn) error { return f.clock.measure(ctx, conn) }); err != nil {
+			f.clock.unknown() // a server that is gone is reported by the removal, if that fails too
 		}
 	}
-	return relation{}, false
+	return f.source.remove(ctx)
 }
 
-// row notes one row. Only this goroutine adds to seen, so it may be read without the lock.
-func (f *Follower) row(t *transaction, id, rule []byte) {
-	t.rows++
-	n, ok := f.cfg.ParseID(id)
-	r := f.ruleIndex(rule)
-	switch {
-	case !ok || r < 0 || n >= f.cfg.Events:
-		t.undecoded++
-	case f.seen.has(n, uint8(r)):
-		t.repeats++
-	default:
-		t.pending = append(t.pending, n<<8|uint64(r))
+// Record is what run.json says of the follower; it is complete after Close.
+func (f *Follower) Record() results.Observer {
+	counts, lag := f.Counts(), f.Lag().Summary()
+	o := results.Observer{Method: results.MethodLog, MethodReason: f.cfg.BySequence,
+		Alerts: counts.Alerts, Undecoded: counts.Undecoded, Lag: lag, Gaps: []results.ObserverGap{}}
+	if lag.Max != nil {
+		o.MaxLagMS = *lag.Max
 	}
-}
-
-func (f *Follower) ruleIndex(rule []byte) int {
-	for i, name := range f.cfg.Rules {
-		if string(rule) == name {
-			return i
-		}
+	if f.cfg.BySequence != "" {
+		o.Method, o.ResolutionMS = results.MethodSequence, float64(pollEvery)/float64(time.Millisecond)
 	}
-	return -1
-}
-
-// committed records the rows of a transaction that was committed, and was visible at the given time, and forgets the
-// transaction.
-func (f *Follower) committed(t *transaction, commit, at time.Time) (alerts int64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	since := at.Sub(f.origin)
-	for _, p := range t.pending {
-		n, r := p>>8, uint8(p)
-		if !f.seen.add(n, r) {
-			t.repeats++ // twice in this transaction
-			continue
-		}
-		alerts++
-		f.counts.ByRule[r]++
-		if n >= f.cfg.Warmup {
-			latency := since - f.cfg.Intended(n)
-			f.latency.Record(since, latency)
-			f.byRule[r].Record(latency)
-			f.commits.Record(commit.Sub(f.origin) - f.cfg.Intended(n))
-		}
+	if f.clock != nil {
+		o.ClockOffsetMS, o.ClockErrorMS = f.clock.record()
 	}
-	f.counts.Alerts += alerts
-	f.counts.Repeats += t.repeats
-	f.counts.Undecoded += t.undecoded
-	t.reset()
-	return alerts
+	for _, g := range counts.Gaps {
+		gap := results.ObserverGap{LostS: g.Lost.Seconds(), Reason: g.Reason, Alerts: g.Alerts}
+		if g.Back != 0 {
+			back := g.Back.Seconds()
+			gap.BackS = &back
+		}
+		o.Gaps = append(o.Gaps, gap)
+	}
+	return o
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -16,34 +19,64 @@ import (
 // thousand rows, which take the server some milliseconds.
 const streamAbove = "1MB"
 
-// withConn runs do on a plain connection of its own.
-func (f *Follower) withConn(ctx context.Context, do func(*pgx.Conn) error) error {
-	conn, err := pgx.Connect(ctx, f.cfg.Postgres)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	return do(conn)
+// walSource reads the inserts of the alert tables from a temporary logical replication slot.
+//
+// When is an alert visible? PostgreSQL decodes a transaction after its commit record is on disk, and makes it visible to
+// other sessions at the same moment (some microseconds apart). The follower takes one time a transaction, when it has received
+// all of it: every row of it was visible by then at the latest. So a latency is never too short; it is too long by less than the
+// observer lag, which is that time minus the server's commit time. The server takes its commit time before it flushes
+// the log, hence the lag contains the flush. Large transactions, such as the publication of a batch generation, are
+// received while they run; else the server would begin to send one at its commit, and all that commits meanwhile would wait
+// behind it and seem to be late.
+type walSource struct {
+	*Follower
+	hurry    atomic.Bool   // ask the server how far it is, now
+	position atomic.Uint64 // everything before it has been received
+
+	connMu sync.Mutex
+	conn   *pgconn.PgConn
+
+	// Of what is being received; whole is one that comes after its commit.
+	relations []relation
+	parts     map[part]*transaction // those that come in blocks while they run
+	block     uint32                // transaction of the present block; 0 outside of one
+
+	slots  string // how the names of its slots begin
+	number int    // of slots made
 }
 
-// publish creates the publication. It lists only the two columns the follower reads, which spares the server from
+// slotName gives a new name for a slot, of at most 63 bytes. Slots are named in the whole server, and it keeps an old one until it
+// has noticed that its connection is lost.
+func (f *walSource) slotName() string {
+	if f.slots == "" {
+		f.slots = f.cfg.Publication[:min(len(f.cfg.Publication), 40)] + "_" + strings.ToLower(rand.Text()[:13]) + "_"
+	}
+	f.number++
+	return f.slots + strconv.Itoa(f.number)
+}
+
+// prepare creates the publication. It lists only the two columns the follower reads, which spares the server from
 // writing the others out.
-func (f *Follower) publish(ctx context.Context) error {
+func (f *walSource) prepare(ctx context.Context) error {
 	var tables []string
 	for _, table := range f.cfg.Tables {
 		tables = append(tables, pgx.Identifier{table}.Sanitize()+" (transaction_id, rule)")
 	}
-	return f.withConn(ctx, func(conn *pgx.Conn) error {
+	err := f.withConn(ctx, func(conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, fmt.Sprintf("begin; drop publication if exists %[1]s; create publication %[1]s for table %[2]s with (publish = 'insert'); commit",
 			f.cfg.Publication, strings.Join(tables, ", ")))
 		return err
 	})
+	if err != nil {
+		return fmt.Errorf("create publication %s: %w", f.cfg.Publication, err)
+	}
+	return nil
 }
 
 // connect makes a slot and begins to stream from it. With lookUp, the alerts in the tables that were not seen yet are put
 // into pending, read in the snapshot at which the slot begins: what is in it does not come through the slot, what
 // is not in it does. It returns the time at which that snapshot was known to hold.
-func (f *Follower) connect(ctx context.Context, lookUp bool) (time.Time, error) {
+func (f *walSource) connect(ctx context.Context, lookUp bool) (time.Time, error) {
 	cfg, err := pgconn.ParseConfig(f.cfg.Postgres)
 	if err != nil {
 		return time.Time{}, err
@@ -65,13 +98,12 @@ func (f *Follower) connect(ctx context.Context, lookUp bool) (time.Time, error) 
 	return at, nil
 }
 
-func (f *Follower) stream(ctx context.Context, conn *pgconn.PgConn, lookUp bool) (time.Time, error) {
-	// Slots are named in the whole server, and it keeps an old one until it has noticed that its connection is lost.
-	slotName := f.cfg.Publication + "_" + strings.ToLower(rand.Text())
+func (f *walSource) stream(ctx context.Context, conn *pgconn.PgConn, lookUp bool) (time.Time, error) {
+	slotName := f.slotName()
 	slot, err := pglogrepl.CreateReplicationSlot(ctx, conn, slotName, "pgoutput",
 		pglogrepl.CreateReplicationSlotOptions{Temporary: true, Mode: pglogrepl.LogicalReplication, SnapshotAction: "EXPORT_SNAPSHOT"})
 	if err != nil {
-		return time.Time{}, fmt.Errorf("create replication slot: %w", err)
+		return time.Time{}, fmt.Errorf("create replication slot %s: %w", slotName, err)
 	}
 	at := f.cfg.Now()
 	if lookUp {
@@ -96,7 +128,7 @@ func (f *Follower) stream(ctx context.Context, conn *pgconn.PgConn, lookUp bool)
 
 // lookUp reads all alerts of a snapshot and keeps as pending those not seen yet. Rows already seen are no repeats
 // here, and rows that cannot be decoded were counted when they were streamed, or not at all: neither is counted.
-func (f *Follower) lookUp(ctx context.Context, snapshot string) error {
+func (f *walSource) lookUp(ctx context.Context, snapshot string) error {
 	f.forget()
 	err := f.withConn(ctx, func(conn *pgx.Conn) error {
 		tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
@@ -127,7 +159,7 @@ func (f *Follower) lookUp(ctx context.Context, snapshot string) error {
 }
 
 // disconnect closes the connection, and with it the slot.
-func (f *Follower) disconnect() {
+func (f *walSource) disconnect() {
 	f.connMu.Lock()
 	conn := f.conn
 	f.conn = nil

@@ -12,62 +12,12 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-const (
-	statusEvery    = time.Second            // how often the server is told what it may forget
-	catchUpEvery   = 5 * time.Millisecond   // how often it is asked how far it is, in CatchUp
-	reconnectEvery = 100 * time.Millisecond // after a failed attempt
-	connectTimeout = time.Minute            // of one attempt: a new slot waits for transactions under way
-)
-
-// follow reads until Close, over as many connections as it takes.
-func (f *Follower) follow() {
-	defer close(f.done)
-	for {
-		err := f.receive()
-		f.disconnect()
-		f.forget()
-		if f.ctx.Err() != nil {
-			return
-		}
-		f.mu.Lock()
-		f.counts.Gaps = append(f.counts.Gaps, Gap{Lost: f.cfg.Now().Sub(f.origin), Reason: err.Error()})
-		f.mu.Unlock()
-		if !f.reconnect() {
-			return
-		}
-	}
-}
-
-// reconnect tries until it succeeds or the follower is closed.
-func (f *Follower) reconnect() bool {
-	for {
-		if f.beforeConnect != nil {
-			f.beforeConnect()
-		}
-		ctx, cancel := context.WithTimeout(f.ctx, connectTimeout)
-		back, err := f.connect(ctx, true)
-		cancel()
-		if err == nil {
-			alerts := f.committed(&f.whole, back, back)
-			f.mu.Lock()
-			gap := &f.counts.Gaps[len(f.counts.Gaps)-1]
-			gap.Back, gap.Alerts = back.Sub(f.origin), alerts
-			f.counts.AfterGap += alerts
-			f.mu.Unlock()
-			return true
-		}
-		f.forget()
-		select {
-		case <-f.ctx.Done():
-			return false
-		case <-time.After(reconnectEvery):
-		}
-	}
-}
+// statusEvery is how often the server is told what it may forget.
+const statusEvery = time.Second
 
 // receive reads the connection until it breaks. It reads without a context, because watching one costs a goroutine for every
 // message; a deadline set from outside ends a read early.
-func (f *Follower) receive() error {
+func (f *walSource) receive() error {
 	conn := f.conn
 	var nextStatus time.Time
 	for {
@@ -111,7 +61,7 @@ func (f *Follower) receive() error {
 	}
 }
 
-func (f *Follower) sendStatus(conn *pgconn.PgConn, reply bool) error {
+func (f *walSource) sendStatus(conn *pgconn.PgConn, reply bool) error {
 	return pglogrepl.SendStandbyStatusUpdate(context.Background(), conn, pglogrepl.StandbyStatusUpdate{
 		WALWritePosition: pglogrepl.LSN(f.position.Load()),
 		ReplyRequested:   reply,
@@ -119,7 +69,7 @@ func (f *Follower) sendStatus(conn *pgconn.PgConn, reply bool) error {
 }
 
 // handle takes one message of the replication stream.
-func (f *Follower) handle(data []byte) error {
+func (f *walSource) handle(data []byte) error {
 	r := reader{rest: data}
 	switch r.u8() {
 	case pglogrepl.PrimaryKeepaliveMessageByteID:
@@ -141,7 +91,7 @@ func (f *Follower) handle(data []byte) error {
 }
 
 // logical takes one message of pgoutput.
-func (f *Follower) logical(kind byte, body []byte) error {
+func (f *walSource) logical(kind byte, body []byte) error {
 	switch kind {
 	case msgInsert:
 		return f.insert(body)
@@ -179,14 +129,40 @@ func (f *Follower) logical(kind byte, body []byte) error {
 	return nil
 }
 
-func (f *Follower) advance(position uint64) {
+// insert takes one row of the transaction being received. It allocates nothing but the growth of pending.
+func (f *walSource) insert(body []byte) error {
+	r := reader{rest: body}
+	t := f.receiving(&r)
+	oid := r.u32()
+	rel, ok := f.relation(oid)
+	if !ok {
+		return fmt.Errorf("a row of table %d, which was not announced", oid)
+	}
+	id, rule, err := parseInsert(r.rest, rel)
+	if err != nil {
+		return err
+	}
+	f.row(t, id, rule)
+	return nil
+}
+
+func (f *walSource) relation(oid uint32) (relation, bool) {
+	for _, rel := range f.relations {
+		if rel.oid == oid {
+			return rel, true
+		}
+	}
+	return relation{}, false
+}
+
+func (f *walSource) advance(position uint64) {
 	if position > f.position.Load() {
 		f.position.Store(position)
 	}
 }
 
-// CatchUp waits until everything committed before the call has been received. It fails if ctx ends before.
-func (f *Follower) CatchUp(ctx context.Context) error {
+// catchUp waits until the log has been received up to its present end.
+func (f *walSource) catchUp(ctx context.Context) error {
 	target, err := f.logEnd(ctx)
 	if err != nil {
 		return fmt.Errorf("ask for the end of the write-ahead log: %w", err)
@@ -210,7 +186,7 @@ func (f *Follower) CatchUp(ctx context.Context) error {
 
 // logEnd returns the present end of the log and has it flushed up to there, by committing something: the log is only sent
 // as far as it is flushed, and an asynchronous commit may not be yet.
-func (f *Follower) logEnd(ctx context.Context) (end pglogrepl.LSN, err error) {
+func (f *walSource) logEnd(ctx context.Context) (end pglogrepl.LSN, err error) {
 	err = f.withConn(ctx, func(conn *pgx.Conn) error {
 		var text string
 		const query = "select pg_current_wal_insert_lsn()::text, pg_logical_emit_message(true, 'lkbench', '')"
@@ -224,7 +200,7 @@ func (f *Follower) logEnd(ctx context.Context) (end pglogrepl.LSN, err error) {
 }
 
 // wake ends a read that is under way.
-func (f *Follower) wake() {
+func (f *walSource) wake() {
 	f.connMu.Lock()
 	defer f.connMu.Unlock()
 	if f.conn != nil {
@@ -232,23 +208,16 @@ func (f *Follower) wake() {
 	}
 }
 
-// Close ends following, drops the publication and waits until the server has dropped its slots, which keep the database from
-// being dropped. What was recorded stays readable.
-func (f *Follower) Close(ctx context.Context) error {
-	f.cancel()
-	f.wake()
-	if f.done != nil {
-		<-f.done
-	}
-	f.disconnect()
+// remove drops the publication and waits until the server has dropped the slots, which keep the database from being dropped.
+func (f *walSource) remove(ctx context.Context) error {
 	err := f.withConn(ctx, func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, "drop publication if exists "+f.cfg.Publication); err != nil {
 			return err
 		}
-		for left := true; left; {
+		for left := f.slots != ""; left; {
 			const query = `select exists (select from pg_replication_slots where database = current_database()
 				and starts_with(slot_name, $1)), pg_sleep(0.005)::text`
-			if err := conn.QueryRow(ctx, query, f.cfg.Publication+"_").Scan(&left, nil); err != nil {
+			if err := conn.QueryRow(ctx, query, f.slots).Scan(&left, nil); err != nil {
 				return err
 			}
 		}

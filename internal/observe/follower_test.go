@@ -31,6 +31,7 @@ func startFollower(t *testing.T, url string, c *clock, adjust func(*Follower), t
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.clockEvery = 0 // these tests move the clock
 	if adjust != nil {
 		adjust(f)
 	}

@@ -110,10 +110,10 @@ func FuzzHandle(f *testing.F) {
 }
 
 // offline is a follower without a database.
-func offline(events uint64) *Follower {
+func offline(events uint64) *walSource {
 	f := newFollower(FollowerConfig{Rules: testRules, Events: events, Intended: everyMilli, ParseID: parseTestID, Now: time.Now})
 	f.origin = time.Now()
-	return f
+	return f.source.(*walSource)
 }
 
 // parseTestID is parseID without its allocation.

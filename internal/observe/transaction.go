@@ -1,9 +1,6 @@
 package observe
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // transaction is what was received of one that has not committed yet.
 type transaction struct {
@@ -21,7 +18,7 @@ func (t *transaction) reset() {
 type part struct{ top, sub uint32 }
 
 // startBlock begins a block of rows of one transaction that still runs.
-func (f *Follower) startBlock(body []byte) error {
+func (f *walSource) startBlock(body []byte) error {
 	r := reader{rest: body}
 	f.block = r.u32()
 	if r.bad {
@@ -32,7 +29,7 @@ func (f *Follower) startBlock(body []byte) error {
 
 // receiving gives the transaction that a message belongs to, and takes its number off the message's front, which only
 // messages within a block have.
-func (f *Follower) receiving(r *reader) *transaction {
+func (f *walSource) receiving(r *reader) *transaction {
 	if f.block == 0 {
 		return &f.whole
 	}
@@ -46,7 +43,7 @@ func (f *Follower) receiving(r *reader) *transaction {
 }
 
 // streamCommit ends a transaction that was received in blocks.
-func (f *Follower) streamCommit(body []byte) error {
+func (f *walSource) streamCommit(body []byte) error {
 	r := reader{rest: body}
 	top := r.u32()
 	if r.bad {
@@ -69,7 +66,7 @@ func (f *Follower) streamCommit(body []byte) error {
 }
 
 // streamAbort forgets a transaction that was received in blocks and rolled back, or one of its subtransactions.
-func (f *Follower) streamAbort(body []byte) error {
+func (f *walSource) streamAbort(body []byte) error {
 	r := reader{rest: body}
 	gone := part{r.u32(), r.u32()}
 	if r.bad {
@@ -84,21 +81,18 @@ func (f *Follower) streamAbort(body []byte) error {
 }
 
 // commit takes the time at which all of a transaction has been received.
-func (f *Follower) commit(t *transaction, c commit) {
-	now := f.cfg.Now()
-	lag := time.Duration(now.UnixMicro()-c.micros) * time.Microsecond
+func (f *walSource) commit(t *transaction, c commit) {
 	if t.rows > 0 {
-		f.mu.Lock()
-		f.lag.Record(lag)
-		f.mu.Unlock()
-		// The server's clock is the machine's; what it says is taken as so long before now.
-		f.committed(t, now.Add(-lag), now)
+		now := f.cfg.Now()
+		commit := f.clock.harness(c.micros, now)
+		f.lagged(now.Sub(commit))
+		f.visible(t, commit, now)
 	}
 	f.advance(c.end)
 }
 
 // forget drops all that was received of transactions that have not committed; with the connection they come no more.
-func (f *Follower) forget() {
+func (f *walSource) forget() {
 	f.whole.reset()
 	clear(f.parts)
 	f.block = 0
