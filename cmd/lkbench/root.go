@@ -81,7 +81,7 @@ invalid; 5 the system lost, duplicated or corrupted data; 130 interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%v\nSee '%s --help'.", err, cmd.CommandPath())
 	})
-	root.AddCommand(runCommand(), verifyCommand(), scenariosCommand(), validateCommand(),
+	root.AddCommand(runCommand(), verifyCommand(), scenariosCommand(), validateCommand(), doctorCommand(),
 		guardCommand(), brokerCommand(), componentCommand())
 
 	err := root.ExecuteContext(ctx)

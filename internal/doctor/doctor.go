@@ -73,7 +73,7 @@ func Examine(ctx context.Context, limit time.Duration, p Probes) Findings {
 		part("embedded", append(embedded(heard, p), blocked...)),
 		part("local", append(local(heard, p), blocked...)),
 		part("docker", append(containers(heard, p), blocked...)),
-		part("external", external(heard, blocked)),
+		part("external", elsewhere(heard, blocked)),
 	}
 	f.Engines = []Part{part("native", []Check{{Name: "program", Status: OK, Found: "Go, part of this program"}})}
 	for i := range f.Providers {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"strings"
 )
 
 const (
@@ -44,17 +45,15 @@ func filesCheck(limit uint64) Check {
 func workspacesCheck(live, dead int) Check {
 	c := Check{Name: "workspaces", Status: OK, Found: "no run is going on, and none has left anything",
 		Measured: map[string]float64{"live": float64(live), "dead": float64(dead)}}
-	if dead > 0 {
-		c.Status, c.Found, c.Do = Warning, fmt.Sprintf("%s of dead runs", count(dead, "workspace")), "lkbench sweep removes them, and so does the next run"
-	}
+	var found, do []string
 	if live > 0 {
-		c.Status = Warning
-		going := count(live, "run") + " of lkbench going on"
-		if dead > 0 {
-			c.Found, c.Do = going+"; "+c.Found, "wait for it to end; "+c.Do
-		} else {
-			c.Found, c.Do = going, "wait for it to end: two runs at once measure each other"
-		}
+		found, do = append(found, count(live, "run")+" of lkbench going on"), append(do, "wait for the end: runs at once measure each other")
+	}
+	if dead > 0 {
+		found, do = append(found, count(dead, "workspace")+" of dead runs"), append(do, "lkbench sweep removes what dead runs left, and so does the next run")
+	}
+	if len(found) > 0 {
+		c.Status, c.Found, c.Do = Warning, strings.Join(found, "; "), strings.Join(do, "; ")
 	}
 	return c
 }

@@ -101,8 +101,8 @@ func kafkaChecks(h *heard, p Probes) []Check {
 		Do:    "nothing, with access to Maven Central or a mirror of it; without it set LKBENCH_KAFKA_LIBS to a directory with Kafka's jars"}}
 }
 
-// external are servers that the user names. What blocks servers of ours blocks it too, but for the ports.
-func external(h *heard, blocked []Check) []Check {
+// elsewhere is the external provider: servers that the user names. What blocks servers of ours blocks it too, but for the ports.
+func elsewhere(h *heard, blocked []Check) []Check {
 	if h.kafka == nil && h.postgres == nil {
 		return []Check{{Name: "addresses", Status: NotChecked, Found: "no addresses given",
 			Do: "name them with --kafka (or --kafka-config) and --postgres, or with LKBENCH_KAFKA (or LKBENCH_KAFKA_CONFIG) and LKBENCH_POSTGRES"}}

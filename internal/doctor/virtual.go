@@ -1,28 +1,15 @@
 package doctor
 
 import (
-	"fmt"
 	"io/fs"
 	"strings"
 )
 
-// virtualCheck judges, on Linux, whether this is a virtual machine, or a container.
+// virtualCheck judges, on Linux, whether this is a virtual machine. Whether it is a container is not asked: what that
+// changes, limits, is looked at itself, and its marks are found outside of containers too.
 func virtualCheck(root fs.FS) Check {
-	var is []string
-	for _, file := range []string{".dockerenv", "run/.containerenv"} {
-		if _, err := fs.Stat(root, file); err == nil {
-			is = append(is, "a container")
-			break
-		}
-	}
-	if hypervisor(root) {
-		name := strings.TrimSpace(line(root, "sys/class/dmi/id/sys_vendor") + " " + line(root, "sys/class/dmi/id/product_name"))
-		if name == "" {
-			name = "the kernel does not tell which"
-		}
-		is = append(is, fmt.Sprintf("a virtual machine (%s)", name))
-	}
-	return virtual(is)
+	name := strings.TrimSpace(line(root, "sys/class/dmi/id/sys_vendor") + " " + line(root, "sys/class/dmi/id/product_name"))
+	return virtual(hypervisor(root), name)
 }
 
 // hypervisor says whether one is below this kernel: x86 has a processor flag for it, others a node in the device tree.
@@ -40,14 +27,14 @@ func hypervisor(root fs.FS) bool {
 	return err == nil || strings.Contains(line(root, "sys/hypervisor/type"), "xen")
 }
 
-func virtual(is []string) Check {
-	c := Check{Name: "virtual_machine", Status: OK, Found: "no"}
-	if len(is) == 0 {
-		return c
+// virtual judges a machine that is virtual or not, of a kind that may be unknown.
+func virtual(is bool, kind string) Check {
+	if !is {
+		return Check{Name: "virtual_machine", Status: OK, Found: "no"}
 	}
-	c.Found = strings.Join(is, " in ")
-	if strings.Contains(c.Found, "virtual machine") {
-		c.Status, c.Do = Warning, "its host may give processors and disk to others unseen (see steal): alternate what is compared, and compare only runs of this machine"
+	if kind == "" {
+		kind = "of a kind that it does not tell"
 	}
-	return c
+	return Check{Name: "virtual_machine", Status: Warning, Found: "yes, " + kind,
+		Do: "its host may give processors and disk to others unseen (see steal): alternate what is compared, and compare only runs of this machine"}
 }

@@ -59,6 +59,9 @@ func FindCache() (Cache, error) {
 // EmbeddedKafka is the Kafka of Embedded and its version.
 func EmbeddedKafka() string { return kfakeVersion() }
 
+// PostgresMirror is the variable that names another Maven repository for PostgreSQL's programs.
+const PostgresMirror = mirrorVariable
+
 // InstallJava is the command that installs a Java that is new enough on this kind of machine.
 func InstallJava() string { return javaCommand() }
 
