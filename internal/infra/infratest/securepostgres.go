@@ -16,10 +16,11 @@ import (
 	"lkbench/internal/infra"
 )
 
-// SecurePostgres is a PostgreSQL server of a test's own, as others run them: its users come in over TLS only. The superuser
-// alone, by Database.URL, does without, to arrange things.
+// SecurePostgres is a PostgreSQL server of a test's own, as others run them: its users come in over TLS only.
 type SecurePostgres struct {
-	*infra.Database
+	*infra.Server
+	// URL is the connection string of the superuser, who alone does without TLS, to arrange things.
+	URL string
 	// CA is the PEM file of the authority that has signed the server's certificate, which is for 127.0.0.1.
 	CA string
 }
@@ -58,11 +59,17 @@ func StartSecurePostgres(t testing.TB, authority *Authority, settings map[string
 			t.Error(err)
 		}
 	})
+	return securePostgres(ctx, t, db.Server, db.URL, authority, settings)
+}
+
+// securePostgres turns TLS on in a running server, and all ways in without it off.
+func securePostgres(ctx context.Context, t testing.TB, db *infra.Server, superuser string, authority *Authority, settings map[string]string) *SecurePostgres {
+	t.Helper()
 	certificate, key := authority.Issue(t, "postgres")
 	giveToServer(t, certificate, filepath.Join(db.DataDir, "server.crt"))
 	giveToServer(t, key, filepath.Join(db.DataDir, "server.key"))
 	rules := filepath.Join(t.TempDir(), "pg_hba.conf")
-	err = os.WriteFile(rules, []byte("host all lkbench 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n"), 0o600)
+	err := os.WriteFile(rules, []byte("host all lkbench 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n"), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +79,7 @@ func StartSecurePostgres(t testing.TB, authority *Authority, settings map[string
 		statements = append(statements, "ALTER SYSTEM SET "+name+" = '"+value+"'")
 	}
 	for _, statement := range statements {
-		if err := execute(db.URL, statement); err != nil {
+		if err := execute(superuser, statement); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,7 +89,7 @@ func StartSecurePostgres(t testing.TB, authority *Authority, settings map[string
 	if err := db.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return &SecurePostgres{Database: db, CA: authority.CA}
+	return &SecurePostgres{Server: db, URL: superuser, CA: authority.CA}
 }
 
 // giveToServer copies a file into the data directory, for the user as whom the server runs.
