@@ -152,7 +152,8 @@ func ReadDatabaseSettings(ctx context.Context, url string) (map[string]string, e
 			names = append(names, s.Name)
 		}
 	}
-	rows, err := conn.Query(ctx, "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY($1)", names)
+	// PostgreSQL writes some names with capitals (TimeZone), and takes them in any way.
+	rows, err := conn.Query(ctx, "SELECT lower(name), current_setting(name) FROM pg_settings WHERE lower(name) = ANY($1)", names)
 	if err != nil {
 		return nil, fmt.Errorf("read PostgreSQL's settings: %w", err)
 	}
