@@ -120,15 +120,3 @@ func describe(ctx context.Context, c *client.Client, address string) (Engine, er
 		Cores: info.Info.NCPU, MemoryBytes: info.Info.MemTotal, Cgroups: info.Info.CgroupVersion,
 	}, nil
 }
-
-// notFound says whether the engine does not know what it was asked about.
-func notFound(err error) bool {
-	var is interface{ NotFound() }
-	return errors.As(err, &is)
-}
-
-// conflict says whether what the engine was asked for does not go with the state of things.
-func conflict(err error) bool {
-	var is interface{ Conflict() }
-	return errors.As(err, &is)
-}

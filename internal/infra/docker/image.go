@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/pkg/authconfig"
 	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/moby/moby/client"
@@ -18,7 +19,7 @@ const noteEvery = 2 * time.Second
 
 func hasImage(ctx context.Context, c *client.Client, host, name string) (bool, error) {
 	_, err := c.ImageInspect(ctx, name)
-	if notFound(err) {
+	if errdefs.IsNotFound(err) {
 		return false, nil
 	}
 	if err != nil {

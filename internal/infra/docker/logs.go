@@ -31,12 +31,18 @@ func (u *unit) follow(ctx context.Context, since string) {
 	}
 }
 
-// lastLines gives the end of a log, for messages.
+// lastLines gives the end of a log, for messages, without the places in the source that Java adds to an error: they would
+// leave no room for what it says.
 func lastLines(path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Sprintf("(none: %v)", err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(lines[max(0, len(lines)-8):], "\n")
+	var lines []string
+	for line := range strings.Lines(strings.TrimSpace(string(text))) {
+		if !strings.HasPrefix(line, "\tat ") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-8):], "")
 }

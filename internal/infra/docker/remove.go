@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 )
 
@@ -102,10 +103,10 @@ func removeContainer(ctx context.Context, c *client.Client, id string) error {
 func again(ctx context.Context, remove func() error) error {
 	for {
 		err := remove()
-		if err == nil || notFound(err) {
+		if err == nil || errdefs.IsNotFound(err) {
 			return nil
 		}
-		if !conflict(err) && !forbidden(err) {
+		if !errdefs.IsConflict(err) && !errdefs.IsPermissionDenied(err) { // the latter of a network that still has a container
 			return err
 		}
 		select {
@@ -114,10 +115,4 @@ func again(ctx context.Context, remove func() error) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-// forbidden is how an engine refuses to remove a network that still has a container.
-func forbidden(err error) bool {
-	var is interface{ Forbidden() }
-	return errors.As(err, &is)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -21,6 +22,8 @@ const (
 	stopTimeout = 30 * time.Second
 	// attemptTimeout bounds one question whether a server answers: the engine accepts connections for it before it listens.
 	attemptTimeout = 2 * time.Second
+	// pauseTries is how often a container is asked to stand still.
+	pauseTries = 20
 )
 
 // unit is the infra.Unit of a container.
@@ -116,7 +119,7 @@ func (u *unit) launch(ctx context.Context) error {
 func (u *unit) pollEnd(ctx context.Context) {
 	for ctx.Err() == nil {
 		state, err := u.inspect(ctx)
-		if notFound(err) || err == nil && !state.Running {
+		if errdefs.IsNotFound(err) || err == nil && !state.Running {
 			return
 		}
 		select {
@@ -160,7 +163,7 @@ func (u *unit) howItEnded(ctx context.Context) error {
 	case state.OOMKilled:
 		return fmt.Errorf("it ended with exit code %d: it needed more memory than its limit allows", state.ExitCode)
 	}
-	return fmt.Errorf("it ended with exit code %d %s", state.ExitCode, state.Error)
+	return fmt.Errorf("it ended with exit code %d", state.ExitCode)
 }
 
 func (u *unit) inspect(ctx context.Context) (*container.State, error) {
@@ -178,8 +181,7 @@ func (u *unit) inspect(ctx context.Context) (*container.State, error) {
 func (u *unit) Signal(ctx context.Context, signal infra.Signal) error {
 	switch signal {
 	case infra.Pause:
-		_, err := u.run.client.ContainerPause(ctx, u.id, client.ContainerPauseOptions{})
-		return err
+		return u.pause(ctx)
 	case infra.Resume:
 		_, err := u.run.client.ContainerUnpause(ctx, u.id, client.ContainerUnpauseOptions{})
 		return err
@@ -187,6 +189,22 @@ func (u *unit) Signal(ctx context.Context, signal infra.Signal) error {
 		return u.end(ctx)
 	}
 	return u.kill(ctx)
+}
+
+// pause freezes the container. On a busy machine older engines give up before all of its processes stand still: it is tried
+// again.
+func (u *unit) pause(ctx context.Context) error {
+	for tries := 1; ; tries++ {
+		_, err := u.run.client.ContainerPause(ctx, u.id, client.ContainerPauseOptions{})
+		if err == nil || errdefs.IsConflict(err) || errdefs.IsNotFound(err) || tries == pauseTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // kill ends the container with SIGKILL, also a paused one.
@@ -222,7 +240,7 @@ func (u *unit) end(ctx context.Context) error {
 // send sends a signal to a container that runs; to one that has ended it need not.
 func (u *unit) send(ctx context.Context, signal string) error {
 	_, err := u.run.client.ContainerKill(ctx, u.id, client.ContainerKillOptions{Signal: signal})
-	if err != nil && conflict(err) {
+	if err != nil && errdefs.IsConflict(err) {
 		if state, unknown := u.inspect(ctx); unknown == nil && !state.Running {
 			return nil
 		}
