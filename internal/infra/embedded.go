@@ -50,7 +50,7 @@ func (Embedded) Start(ctx context.Context, options Options) (*Instance, error) {
 		return errors.Join(errs...)
 	}
 	if err := both.Wait(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start the embedded infrastructure: %w", err), stop(context.WithoutCancel(ctx)))
+		return nil, errors.Join(fmt.Errorf("start the embedded infrastructure: %w", explainSpace(ctx, options.Workspace.Dir, err)), stop(context.WithoutCancel(ctx)))
 	}
 	return &Instance{
 		Kafka: kafka.Cluster{Brokers: []string{broker.Address}}, Postgres: database.URL, Replication: 1,

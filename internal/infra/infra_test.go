@@ -16,7 +16,8 @@ import (
 // The test binary is also the programs that the package starts, and two of its callers.
 const (
 	harnessVerb = "__harness" // starts an instance, reports it, hangs
-	fillVerb    = "__fill"    // fills the cache
+	fillVerb    = "__fill"    // fills the cache with PostgreSQL or, so named, with Kafka
+	javaVerb    = "__java"    // is Java, but for Kafka's broker; see fakeJava
 )
 
 // harnessReport is what harnessVerb writes.
@@ -40,7 +41,13 @@ func TestMain(m *testing.M) {
 	case harnessVerb:
 		err = beHarness(context.Background())
 	case fillVerb:
-		_, err = postgresBinaries(context.Background(), nil)
+		if len(os.Args) > 2 && os.Args[2] == "kafka" {
+			err = fillWithKafka(context.Background())
+		} else {
+			_, err = postgresBinaries(context.Background(), nil)
+		}
+	case javaVerb:
+		err = beJava(os.Args[2:])
 	default:
 		os.Exit(m.Run())
 	}
@@ -56,7 +63,11 @@ func beHarness(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := (Embedded{}).Start(ctx, Options{Workspace: w, Executable: os.Args[0]}); err != nil {
+	var provider Provider = Embedded{}
+	if len(os.Args) > 2 && os.Args[2] == "local" {
+		provider = Local{}
+	}
+	if _, err := provider.Start(ctx, Options{Workspace: w, Executable: os.Args[0]}); err != nil {
 		return err
 	}
 	below, err := proc.Descendants(os.Getpid())

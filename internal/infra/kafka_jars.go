@@ -49,6 +49,10 @@ func kafkaJars(ctx context.Context, options Options) (jars, error) {
 }
 
 func listJars(version, dir string) (jars, error) {
+	dir, err := filepath.EvalSymlinks(dir) // the class data archive goes by the files' paths
+	if err != nil {
+		return jars{}, fmt.Errorf("find Kafka's jars: %w", err)
+	}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.jar"))
 	if err != nil {
 		return jars{}, err

@@ -59,10 +59,13 @@ type cluster struct {
 }
 
 // newCluster prepares what all tries to start it share.
-func newCluster(options Options, program kafkaProgram, secure *Secure, session time.Duration) (*cluster, error) {
+func newCluster(ctx context.Context, options Options, program kafkaProgram, secure *Secure, session time.Duration) (*cluster, error) {
 	c := &cluster{
 		options: options, program: program, secure: secure, sessionTimeout: session,
 		id: clusterID(), scratch: filepath.Join(options.Workspace.Dir, "kafka-scratch"), password: kafka.Secret(rand.Text()),
+	}
+	if err := needSpace(ctx, options.Workspace.Dir); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(c.scratch, 0o700); err != nil {
 		return nil, err

@@ -120,7 +120,7 @@ func (l Local) startKafka(ctx context.Context, options Options) (*cluster, error
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCluster(options, program, l.Secure, l.SessionTimeout)
+	c, err := newCluster(ctx, options, program, l.Secure, l.SessionTimeout)
 	if err != nil {
 		return nil, err
 	}

@@ -112,12 +112,25 @@ func (u *processes) await(ctx context.Context, p *proc.Process) error {
 	}
 }
 
-// lastLines gives the end of a log, for messages.
+const (
+	shownLines  = 8 // of a log's end
+	shownErrors = 3 // of those before it
+)
+
+// lastLines gives the end of a log, for messages. A broker that gives up says much after the line that tells why: the last
+// lines of level ERROR stand before the end.
 func lastLines(path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Sprintf("(none: %v)", err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(lines[max(0, len(lines)-8):], "\n")
+	end := max(0, len(lines)-shownLines)
+	var shown []string
+	for i := end - 1; i >= 0 && len(shown) < shownErrors; i-- {
+		if strings.Contains(lines[i], " ERROR ") || strings.Contains(lines[i], "Caused by: ") {
+			shown = append([]string{lines[i]}, shown...)
+		}
+	}
+	return strings.Join(append(shown, lines[end:]...), "\n")
 }
