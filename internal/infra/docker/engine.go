@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"net"
 	"strings"
 	"time"
 
@@ -82,9 +82,12 @@ func connectTo(ctx context.Context, h host) (Engine, *client.Client, error) {
 		return Engine{}, nil, err
 	}
 	if path, isFile := strings.CutPrefix(h.address, "unix://"); isFile {
-		if _, err := os.Stat(path); err != nil { // shorter than what the connection would say
+		// The client's own words would hide whether the socket is missing, abandoned or forbidden.
+		conn, err := (&net.Dialer{Timeout: answerTimeout}).DialContext(ctx, "unix", path)
+		if err != nil {
 			return Engine{}, nil, err
 		}
+		conn.Close()
 	}
 	c, err := client.New(client.FromEnv, client.WithHost(h.address))
 	if err != nil {
