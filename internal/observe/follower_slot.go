@@ -85,7 +85,7 @@ func (f *walSource) connect(ctx context.Context, lookUp bool) (time.Time, error)
 	cfg.RuntimeParams["logical_decoding_work_mem"] = streamAbove
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, fmt.Errorf("open a replication connection: %w", err)
 	}
 	at, err := f.stream(ctx, conn, lookUp)
 	if err != nil {
