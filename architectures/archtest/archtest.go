@@ -4,6 +4,8 @@
 //
 //	func TestMain(m *testing.M)        { archtest.Main(m, New()) }
 //	func TestConformance(t *testing.T) { archtest.Test(t, New()) }
+//
+// Other providers than the embedded one are tried with archtest.On.
 package archtest
 
 import (
@@ -66,12 +68,37 @@ func component(archs []architectures.Architecture, arch, name string) error {
 	return fmt.Errorf("no component %s of %s was given to archtest.Main", name, arch)
 }
 
-// seeds is how many random plans of kills an implementation must survive.
+// seeds is how many random plans of kills an implementation must survive, if nothing else is said.
 const seeds = 20
 
-// Test runs the suite.
-func Test(t *testing.T, arch architectures.Architecture) {
-	w := newWorld(t)
+// plan is how the suite is run.
+type plan struct {
+	provider infra.Provider
+	seeds    int
+	brief    bool
+}
+
+// Option changes how the suite is run.
+type Option func(*plan)
+
+// On has the trials share an instance of this provider instead of the embedded one. The test binary is the program that the
+// provider is given.
+func On(provider infra.Provider) Option { return func(p *plan) { p.provider = provider } }
+
+// Seeds sets how many random plans of kills are tried, instead of 20.
+func Seeds(n int) Option { return func(p *plan) { p.seeds = n } }
+
+// Briefly leaves out the trials that try the rules and the replacement of components once more: they do not depend on what
+// Kafka and PostgreSQL run on.
+func Briefly() Option { return func(p *plan) { p.brief = true } }
+
+// Test runs the suite. What the provider's instance has no servers for is skipped, with the reason.
+func Test(t *testing.T, arch architectures.Architecture, options ...Option) {
+	p := plan{provider: infra.Embedded{}, seeds: seeds}
+	for _, o := range options {
+		o(&p)
+	}
+	w := newWorld(t, p.provider)
 	run := func(name string, c conditions) {
 		t.Run(name, func(t *testing.T) {
 			if err := w.trial(t, arch, c); err != nil {
@@ -80,17 +107,23 @@ func Test(t *testing.T, arch architectures.Architecture) {
 		})
 	}
 	run("undisturbed", conditions{})
-	run("crash of PostgreSQL", conditions{disturb: (*trial).crashDatabase, crashes: true})
-	run("restart of PostgreSQL", conditions{disturb: (*trial).restartDatabase, crashes: true})
-	run("crash of Kafka", conditions{disturb: (*trial).crashBroker, crashes: true})
-	run("backlog", conditions{backlog: true, disturb: (*trial).kills, sets: []string{"load.0.rate=30000", "load.0.for=600ms", "events.speed=3000"}})
-	for _, c := range arch.Components() {
-		run("two copies of "+c.Name, conditions{disturb: func(tr *trial) error { return tr.doubles(c) }, crashes: true})
+	if len(w.instance.Servers()) > 0 {
+		run("crash of PostgreSQL", conditions{disturb: (*trial).crashDatabase, crashes: true})
+		run("restart of PostgreSQL", conditions{disturb: (*trial).restartDatabase, crashes: true})
+		run("crash of Kafka", conditions{disturb: (*trial).crashBroker, crashes: true})
+	} else {
+		t.Logf("crashes and restarts of servers are not tried: %s has none of its own; it says it cannot: %q", p.provider.Name(), w.instance.Cannot)
 	}
-	run("short horizon", conditions{disturb: (*trial).kills, sets: []string{"rules.dedup_horizon=2m", "rules.window=1m"}})
-	run("horizon within a window", conditions{disturb: (*trial).kills, sets: []string{"rules.dedup_horizon=20s"}})
+	if !p.brief {
+		run("backlog", conditions{backlog: true, disturb: (*trial).kills, sets: []string{"load.0.rate=30000", "load.0.for=600ms", "events.speed=3000"}})
+		for _, c := range arch.Components() {
+			run("two copies of "+c.Name, conditions{disturb: func(tr *trial) error { return tr.doubles(c) }, crashes: true})
+		}
+		run("short horizon", conditions{disturb: (*trial).kills, sets: []string{"rules.dedup_horizon=2m", "rules.window=1m"}})
+		run("horizon within a window", conditions{disturb: (*trial).kills, sets: []string{"rules.dedup_horizon=20s"}})
+	}
 	t.Run("kills", func(t *testing.T) {
-		for seed := range uint64(seeds) {
+		for seed := range uint64(p.seeds) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				if err := w.trial(t, arch, conditions{seed: seed, disturb: (*trial).kills}); err != nil {
@@ -104,7 +137,7 @@ func Test(t *testing.T, arch architectures.Architecture) {
 // Catches fails the test unless the suite's random kills show that the architecture is broken. It is how the suite
 // proves itself.
 func Catches(t *testing.T, broken architectures.Architecture) {
-	w := newWorld(t)
+	w := newWorld(t, infra.Embedded{})
 	// Nothing leaves the horizon: what is caught is what the kills did.
 	long := []string{"rules.dedup_horizon=1h"}
 	if err := w.trial(t, broken, conditions{sets: long}); err != nil {

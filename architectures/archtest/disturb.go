@@ -2,13 +2,17 @@ package archtest
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"lkbench/architectures"
+	"lkbench/internal/infra"
 	"lkbench/internal/proc"
 )
 
@@ -135,16 +139,63 @@ func (tr *trial) restartDatabase() error {
 	return database.Restart(tr.ctx)
 }
 
+// crashBroker kills the broker that leads the topic's first partition. The load must go on while it is down.
 func (tr *trial) crashBroker() error {
-	broker := tr.world.instance.Brokers[0]
 	if err := tr.sleep(tr.length / 3); err != nil {
 		return err
 	}
+	broker, err := tr.leader()
+	if err != nil {
+		return err
+	}
 	if err := broker.Kill(tr.ctx); err != nil {
+		return err
+	}
+	if err := tr.sentMore(); err != nil {
 		return err
 	}
 	if err := tr.sleep(down); err != nil {
 		return err
 	}
 	return broker.Restart(tr.ctx)
+}
+
+// leader gives the broker that leads the topic's first partition.
+func (tr *trial) leader() (*infra.Server, error) {
+	brokers := tr.world.instance.Brokers
+	if len(brokers) == 1 {
+		return brokers[0], nil
+	}
+	client, err := tr.env.Kafka.NewClient()
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	metadata, err := kadm.NewClient(client).Metadata(tr.ctx, tr.env.Topic)
+	if err != nil {
+		return nil, fmt.Errorf("ask who leads %s: %w", tr.env.Topic, err)
+	}
+	leader := metadata.Topics[tr.env.Topic].Partitions[0].Leader
+	for _, known := range metadata.Brokers {
+		for _, b := range brokers {
+			if known.NodeID == leader && b.Address == net.JoinHostPort(known.Host, fmt.Sprint(known.Port)) {
+				return b, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("the first partition of %s is led by node %d, which is none of %v", tr.env.Topic, leader, metadata.Brokers)
+}
+
+// sentMore waits until the generator has sent events since now.
+func (tr *trial) sentMore() error {
+	before := tr.load.Progress().Sent
+	for deadline := time.Now().Add(stopWithin); time.Now().Before(deadline); {
+		if now := tr.load.Progress().Sent; now > before || now == int64(tr.schedule.Len()) {
+			return nil
+		}
+		if err := tr.sleep(time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("while the broker was down no event was sent within %v", stopWithin)
 }

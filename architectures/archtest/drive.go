@@ -37,6 +37,7 @@ func (tr *trial) drive(c conditions) (err error) {
 	if err != nil {
 		return err
 	}
+	tr.load = generator
 	if c.backlog {
 		if err := generator.Run(tr.ctx); err != nil {
 			return err
@@ -63,7 +64,20 @@ func (tr *trial) drive(c conditions) (err error) {
 	if err := beside.Wait(); err != nil {
 		return err
 	}
+	if err := tr.onSchedule(); err != nil {
+		return err
+	}
 	return tr.drain()
+}
+
+// onSchedule says so if the load was not what the schedule says: whatever is disturbed, every event is sent when it is due.
+// That none is lost is the oracle's to say.
+func (tr *trial) onSchedule() error {
+	load := tr.load.Stats().Load
+	if events := int64(tr.schedule.Len()); load.Sent != events || load.InFlightLimited {
+		return fmt.Errorf("of %d events %d were sent (held back by the bound in flight: %v)", events, load.Sent, load.InFlightLimited)
+	}
+	return nil
 }
 
 // drain waits until all that is in the topic was processed.

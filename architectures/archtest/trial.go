@@ -63,6 +63,7 @@ type trial struct {
 	dir      string // the evidence and the logs
 	schedule *loadgen.Schedule
 	source   loadgen.Source
+	load     *loadgen.Generator // once it runs
 	system   architectures.System
 	keeper   *supervisor
 	random   *rand.Rand
@@ -120,14 +121,14 @@ func (tr *trial) prepare(t *testing.T, s *scenarios.Scenario) (err error) {
 	if tr.source, err = loadgen.NewSynthetic(s, tr.schedule); err != nil {
 		return err
 	}
-	name := fmt.Sprint("trial", tr.world.trials.Add(1))
+	name, postgres, err := tr.world.place(t)
+	if err != nil {
+		return err
+	}
 	tr.env = architectures.Environment{
 		Kafka: tr.world.instance.Kafka, Topic: name, DeadLetters: name + ".dead-letters", Partitions: partitions,
-		Rules:    rulesOf(s.Rules),
+		Postgres: postgres, Rules: rulesOf(s.Rules),
 		Settings: architectures.Settings{CommitInterval: time.Duration(s.Native.CommitInterval), BatchEvery: time.Duration(s.Lambda.BatchEvery)},
-	}
-	if tr.env.Postgres, err = tr.world.database(t, name); err != nil {
-		return err
 	}
 	if err := infra.CreateTopics(tr.ctx, tr.env.Kafka, partitions, tr.world.instance.Replication, tr.env.Topic, tr.env.DeadLetters); err != nil {
 		return err

@@ -17,14 +17,18 @@ import (
 // stopWithin bounds how long anything may take to end.
 const stopWithin = 20 * time.Second
 
-// world is a Kafka and a PostgreSQL that the trials share, each with topics and a database of its own.
+// startWithin bounds how long servers may take to start, with all that has to be fetched for them once.
+const startWithin = 5 * time.Minute
+
+// world is a Kafka and a PostgreSQL that the trials share, each with topics and a database of its own; on servers of others
+// with a schema of its own.
 type world struct {
 	instance   *infra.Instance
 	executable string
 	trials     atomic.Int64
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, provider infra.Provider) *world {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: starts and kills processes, PostgreSQL and Kafka; make test does")
@@ -42,7 +46,9 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	instance, err := infra.Embedded{}.Start(t.Context(), infra.Options{Workspace: workspace, Executable: executable})
+	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
+	defer cancel()
+	instance, err := provider.Start(ctx, infra.Options{Workspace: workspace, Executable: executable, Note: func(m string) { t.Log(m) }})
 	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
@@ -59,22 +65,32 @@ func newWorld(t *testing.T) *world {
 	return &world{instance: instance, executable: executable}
 }
 
-// database creates a database and gives its connection string. It is dropped when the test ends.
-func (w *world) database(t *testing.T, name string) (string, error) {
-	if err := w.execute(t.Context(), "create database "+name); err != nil {
-		return "", err
+// place gives a trial its name, which begins those of its topics, and the connection string of an empty database, or of an
+// empty schema on servers of others. That is dropped when the test ends.
+func (w *world) place(t *testing.T) (name, postgres string, err error) {
+	name = fmt.Sprint(w.instance.Prefix, "trial", w.trials.Add(1))
+	create, drop := "create database "+name, "drop database "+name+" with (force)"
+	if w.instance.Prefix != "" {
+		create, drop = "create schema "+name, "drop schema "+name+" cascade"
+	}
+	if err := w.execute(t.Context(), create); err != nil {
+		return "", "", err
 	}
 	t.Cleanup(func() {
-		if err := w.execute(context.Background(), "drop database "+name+" with (force)"); err != nil {
+		if err := w.execute(context.Background(), drop); err != nil {
 			t.Error(err)
 		}
 	})
+	if w.instance.Prefix != "" {
+		postgres, err = infra.WithSchema(w.instance.Postgres, name)
+		return name, postgres, err
+	}
 	address, err := url.Parse(w.instance.Postgres)
 	if err != nil {
-		return "", fmt.Errorf("the server's connection string cannot be parsed") // without its password
+		return "", "", fmt.Errorf("the server's connection string cannot be parsed") // without its password
 	}
 	address.Path = name
-	return address.String(), nil
+	return name, address.String(), nil
 }
 
 func (w *world) execute(ctx context.Context, statement string) error {

@@ -2,8 +2,11 @@ package native
 
 import (
 	"testing"
+	"time"
 
 	"lkbench/architectures/archtest"
+	"lkbench/internal/infra"
+	"lkbench/internal/infra/infratest"
 )
 
 func TestMain(m *testing.M) {
@@ -11,6 +14,18 @@ func TestMain(m *testing.M) {
 }
 
 func TestConformance(t *testing.T) { archtest.Test(t, New()) }
+
+// Real Kafka. The session is short so that a killed broker is let in again soon.
+func TestConformanceOnLocal(t *testing.T) {
+	infratest.NeedJava(t)
+	archtest.Test(t, New(), archtest.On(infra.Local{SessionTimeout: time.Second}), archtest.Seeds(4))
+}
+
+// Three brokers: the one that is killed leads a partition, and the others go on.
+func TestConformanceOnThreeBrokers(t *testing.T) {
+	infratest.NeedJava(t)
+	archtest.Test(t, New(), archtest.On(infra.Local{Brokers: 3, SessionTimeout: time.Second}), archtest.Seeds(2), archtest.Briefly())
+}
 
 // TestSuiteCatches shows that the conformance suite can fail.
 func TestSuiteCatches(t *testing.T) {

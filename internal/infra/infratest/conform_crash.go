@@ -99,7 +99,7 @@ func brokerCrashes(ctx context.Context, r *running) error {
 				acked[placed{record.Partition, record.Offset}] = value
 				count.Add(1)
 			})
-			if n%20 == 0 {
+			if n%5 == 0 {
 				time.Sleep(time.Millisecond)
 			}
 		}

@@ -18,7 +18,7 @@ func description(_ context.Context, r *running) error {
 	for what, there := range map[string]bool{
 		"KafkaVersion": r.KafkaVersion != "", "PostgresVersion": r.PostgresVersion != "", "Label": r.Label != "",
 		"KafkaSettings": len(r.KafkaSettings) > 0, "PostgresSettings": len(r.PostgresSettings) > 0,
-		"Kafka.Brokers": len(r.Kafka.Brokers) > 0, "Postgres": r.Postgres != "", "Replication": r.Replication > 0,
+		"Kafka.Brokers": len(r.Kafka.Brokers) > 0, "Postgres": r.Postgres != "", "Replication": r.Replication != 0,
 	} {
 		if !there {
 			errs = append(errs, fmt.Errorf("the instance does not tell its %s", what))

@@ -11,7 +11,7 @@ import (
 	"lkbench/internal/proc"
 )
 
-// restarts stops each server in order and starts it again: on the same address, with all that it had.
+// restarts stops a server of each kind in order and starts it again: on the same address, with all that it had.
 func restarts(ctx context.Context, r *running) error {
 	if len(r.Servers()) == 0 {
 		return r.without("stop and restart")
@@ -22,7 +22,11 @@ func restarts(ctx context.Context, r *running) error {
 		return err
 	}
 	var errs []error
-	for _, s := range r.Servers() {
+	servers := r.Servers()
+	if len(r.Brokers) > 1 { // the others are killed and started again later
+		servers = append(r.Brokers[:1:1], r.Database)
+	}
+	for _, s := range servers {
 		if err := s.Restart(ctx); err == nil || !strings.Contains(err.Error(), "still runs") {
 			errs = append(errs, fmt.Errorf("restarting the %s while it runs gives %v", s.Role, err))
 		}
