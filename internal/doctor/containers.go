@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 )
 
 // leastEngineMemory is what Kafka (0.7 GB) and PostgreSQL take in a run, with room.
@@ -47,6 +48,10 @@ func noEngine(h *heard, p Probes) Check {
 		do = p.Install.StartDocker
 	}
 	c := failed("engine", h.engine.err, do)
+	// The error ends with what to do in general; here is known what fits.
+	if general := strings.LastIndex(c.Found, "; "); c.Status == Missing && general > 0 {
+		c.Found = c.Found[:general]
+	}
 	if c.Status == Missing && programs.Client != "" {
 		c.Found = fmt.Sprintf("Docker's client is here (%s), but %s", programs.Client, c.Found)
 	}

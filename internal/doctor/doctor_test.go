@@ -48,7 +48,7 @@ func TestProviders(t *testing.T) {
 		},
 		"a docker client, no engine installed": {
 			change: func(_ *testing.T, p *Probes) {
-				p.Engine, p.Docker = fails[Engine]("no engine answers at unix:///nowhere"), gives(DockerPrograms{Client: "/usr/bin/docker"})
+				p.Engine, p.Docker = fails[Engine]("no engine answers at unix:///nowhere; start Docker (or so)"), gives(DockerPrograms{Client: "/usr/bin/docker"})
 			},
 			works:   []string{"embedded", "local"},
 			expects: []expectation{{"docker", "engine", Missing, "client is here (/usr/bin/docker), but no engine answers at unix:///nowhere", "apt-get install docker.io"}},
@@ -196,6 +196,23 @@ func TestProviders(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An error that names the command is divided there; one in brackets, or in the middle of words, is not.
+func TestFailedDividesTheError(t *testing.T) {
+	for _, c := range []struct{ text, found, do string }{
+		{"no Java; Kafka needs 17: apt-get install java, or JAVA_HOME", "no Java; Kafka needs 17", "apt-get install java, or JAVA_HOME"},
+		{"no Java (on Linux: apt-get install java)", "no Java (on Linux: apt-get install java)", "apt-get install java"},
+		{"no Java, apt-get install java", "no Java, apt-get install java", "apt-get install java"},
+		{"no Java", "no Java", "apt-get install java"},
+	} {
+		if got := failed("java", errors.New(c.text), "apt-get install java"); got.Found != c.found || got.Do != c.do || got.Status != Missing {
+			t.Errorf("%q: got %+v", c.text, got)
+		}
+	}
+	if got := failed("java", errors.New("no: Java"), ""); got.Found != "no: Java" || got.Do != "" {
+		t.Errorf("without a command: got %+v", got)
 	}
 }
 

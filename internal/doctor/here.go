@@ -84,10 +84,13 @@ func commands(system string) Commands {
 		Java: infra.InstallJava(), Maven: infra.InstallMaven(),
 		Kafka:    "correct LKBENCH_KAFKA_LIBS, or unset it to have Kafka fetched",
 		Postgres: "correct LKBENCH_POSTGRES_BIN, or unset it to have PostgreSQL fetched",
-		Docker:   "sudo apt-get install docker.io", StartDocker: "sudo systemctl start docker",
+		Docker:   "sudo apt-get install docker.io", StartDocker: "sudo systemctl start docker (without systemd: sudo dockerd)",
 	}
 	if system == "darwin" {
 		c.Docker, c.StartDocker = "brew install --cask docker", "open -a Docker"
+	}
+	if os.Getenv("DOCKER_HOST") != "" {
+		c.StartDocker = "correct or unset DOCKER_HOST, or start the engine that it names"
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -37,7 +38,14 @@ func failed(name string, err error, do string) Check {
 	if _, timeout := err.(late); timeout {
 		return Check{Name: name, Status: Unknown, Found: err.Error()}
 	}
-	return Check{Name: name, Status: Missing, Found: err.Error(), Do: do}
+	found := err.Error()
+	// Where the error itself names the command, all from there on is what to do.
+	before, _, names := strings.Cut(found, do)
+	if stem := strings.TrimRight(before, " :;"); do != "" && names && len(stem) < len(strings.TrimRight(before, " ")) &&
+		strings.Count(stem, "(") == strings.Count(stem, ")") {
+		found, do = stem, found[len(before):]
+	}
+	return Check{Name: name, Status: Missing, Found: found, Do: do}
 }
 
 func embedded(h *heard, p Probes) []Check {
