@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -134,4 +135,14 @@ func labelled(t *testing.T, c *client.Client, name string) []string {
 		found = append(found, "volume "+x.Labels[RoleLabel])
 	}
 	return found
+}
+
+// noteOf gives what a workspace was entrusted with.
+func noteOf(t *testing.T, w *infra.Workspace) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.Dir, "outside-"+Kind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
