@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
-	"fmt"
 	"os"
 	"time"
 
@@ -11,9 +9,6 @@ import (
 	"golang.org/x/term"
 
 	"lkbench/internal/doctor"
-	"lkbench/internal/infra"
-	"lkbench/internal/infra/external"
-	"lkbench/internal/kafka"
 )
 
 func doctorCommand() *cobra.Command {
@@ -35,11 +30,11 @@ Exit codes: 0 at least one provider works; 1 none does.`,
 			if limit <= 0 {
 				return usage("--timeout is a time above 0, not %v", limit)
 			}
-			addresses, err := named.addresses(cmd)
+			cluster, postgres, err := named.read(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			findings := doctor.Examine(cmd.Context(), limit, doctor.Here(addresses))
+			findings := doctor.Examine(cmd.Context(), limit, doctor.Here(doctor.Addresses{Kafka: cluster, Postgres: postgres}))
 			if err := showFindings(cmd, findings, asJSON); err != nil {
 				return err
 			}
@@ -51,51 +46,9 @@ Exit codes: 0 at least one provider works; 1 none does.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&asJSON, "json", false, "print JSON instead of a table")
-	flags.StringVar(&named.kafka, "kafka", "", "examine external too: addresses of its Kafka (default $LKBENCH_KAFKA)")
-	flags.StringVar(&named.kafkaConfig, "kafka-config", "", "the same, as a file of client properties (default $LKBENCH_KAFKA_CONFIG)")
-	flags.StringVar(&named.postgres, "postgres", "", "examine external too: connection string of its PostgreSQL (default $LKBENCH_POSTGRES)")
+	named.register(flags)
 	flags.DurationVar(&limit, "timeout", 2*time.Second, "how long each look may take")
 	return cmd
-}
-
-// namedServers are the servers of others that the user names.
-type namedServers struct{ kafka, kafkaConfig, postgres string }
-
-// addresses reads what the flags or, without them, the environment names. Notes about it go to standard error.
-func (n namedServers) addresses(cmd *cobra.Command) (doctor.Addresses, error) {
-	if external.HasPassword(n.postgres) {
-		return doctor.Addresses{}, usage("--postgres holds a password, which everybody on this machine can read: " +
-			"put it into a password file (~/.pgpass) or PGPASSWORD, or the whole string into LKBENCH_POSTGRES")
-	}
-	list := cmp.Or(n.kafka, os.Getenv("LKBENCH_KAFKA"))
-	file := cmp.Or(n.kafkaConfig, os.Getenv("LKBENCH_KAFKA_CONFIG"))
-	a := doctor.Addresses{Postgres: cmp.Or(n.postgres, os.Getenv("LKBENCH_POSTGRES"))}
-	if a.Postgres != "" {
-		if _, err := infra.PostgresConfig(a.Postgres); err != nil {
-			return a, usage("%w", err)
-		}
-	}
-	if file != "" {
-		cluster, notes, err := external.ReadKafkaConfig(file)
-		if err != nil {
-			return a, usage("%w", err)
-		}
-		for _, note := range notes {
-			fmt.Fprintf(cmd.ErrOrStderr(), "lkbench: %s\n", note)
-		}
-		a.Kafka = &cluster
-	}
-	if list != "" {
-		brokers, err := external.Addresses(list)
-		if err != nil {
-			return a, usage("--kafka or LKBENCH_KAFKA: %w", err)
-		}
-		if a.Kafka == nil {
-			a.Kafka = &kafka.Cluster{}
-		}
-		a.Kafka.Brokers = brokers // as with Kafka's own tools, these count
-	}
-	return a, nil
 }
 
 func showFindings(cmd *cobra.Command, findings doctor.Findings, asJSON bool) error {

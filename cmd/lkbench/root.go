@@ -12,6 +12,7 @@ import (
 	"lkbench/architectures"
 	kappa "lkbench/architectures/kappa/native"
 	lambda "lkbench/architectures/lambda/native"
+	"lkbench/internal/infra/external"
 	"lkbench/internal/runner"
 	"lkbench/scenarios"
 )
@@ -81,7 +82,7 @@ invalid; 5 the system lost, duplicated or corrupted data; 130 interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%v\nSee '%s --help'.", err, cmd.CommandPath())
 	})
-	root.AddCommand(runCommand(), verifyCommand(), scenariosCommand(), validateCommand(), doctorCommand(),
+	root.AddCommand(runCommand(), verifyCommand(), scenariosCommand(), validateCommand(), doctorCommand(), sweepCommand(),
 		guardCommand(), brokerCommand(), componentCommand())
 
 	err := root.ExecuteContext(ctx)
@@ -91,13 +92,14 @@ invalid; 5 the system lost, duplicated or corrupted data; 130 interrupted.`,
 	var exit *exitError
 	var bad *scenarios.Error
 	var input *runner.InputError
+	var config *external.ConfigError
 	switch {
 	case errors.As(err, &exit):
 		if exit.err != nil {
 			fmt.Fprintf(stderr, "lkbench: %v\n", exit.err)
 		}
 		return exit.code
-	case errors.As(err, &bad), errors.As(err, &input):
+	case errors.As(err, &bad), errors.As(err, &input), errors.As(err, &config):
 		fmt.Fprintf(stderr, "lkbench: %v\n", err)
 		return exitUsage
 	default:

@@ -29,7 +29,7 @@ type runFlags struct {
 	arch     []string
 	scenario string
 	engine   string
-	infra    string
+	infra    infraFlags
 	seed     uint64
 	data     string
 	out      string
@@ -55,7 +55,7 @@ func runCommand() *cobra.Command {
 	flags.StringSliceVar(&f.arch, "arch", []string{"lambda", "kappa"}, "architectures, run one after the other")
 	flags.StringVar(&f.scenario, "scenario", "spike", "a name of the catalogue (see 'lkbench scenarios') or a file")
 	flags.StringVar(&f.engine, "engine", "native", "what runs the architectures: native")
-	flags.StringVar(&f.infra, "infra", "auto", "where Kafka and PostgreSQL come from: embedded, or auto (which is embedded)")
+	f.infra.register(flags)
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the event stream (default: the scenario's)")
 	flags.StringVar(&f.data, "data", "", "CSV file of real transactions to send instead of synthetic ones")
 	flags.StringVar(&f.out, "out", "lkbench-runs", "directory for the folders of runs")
@@ -65,6 +65,7 @@ func runCommand() *cobra.Command {
 	flags.StringVar(&f.progress, "progress", "auto", "progress on standard error: auto, plain or none")
 	// Completion of a fixed list cannot fail to register: the flags stand above.
 	_ = cmd.RegisterFlagCompletionFunc("scenario", completeScenarios)
+	_ = cmd.RegisterFlagCompletionFunc("infra", cobra.FixedCompletions(infras, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("arch", cobra.FixedCompletions([]string{"lambda", "kappa"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -79,8 +80,8 @@ func (f *runFlags) check(cmd *cobra.Command) (*plan, error) {
 	if f.engine != "native" {
 		return nil, usage("there is no engine %q in this version; known: native", f.engine)
 	}
-	if f.infra != "embedded" && f.infra != "auto" {
-		return nil, usage("there is no infra %q in this version; known: embedded, auto", f.infra)
+	if err := f.infra.check(cmd.Flags()); err != nil {
+		return nil, err
 	}
 	if !slices.Contains([]string{"auto", "plain", "none"}, f.progress) {
 		return nil, usage("--progress is auto, plain or none, not %q", f.progress)
@@ -131,10 +132,14 @@ func runAll(cmd *cobra.Command, f runFlags, commanded time.Time) error {
 			fmt.Fprintf(errw, format+"\n", args...)
 		}
 	}
-	if f.infra == "auto" {
-		note("infra: embedded (this version has no other)")
+	provider, err := f.infra.choose(ctx, errw, note)
+	if err != nil && ctx.Err() != nil {
+		return &exitError{exitInterrupted, err}
 	}
-	swept, err := infra.Sweep(ctx, nil)
+	if err != nil {
+		return err
+	}
+	swept, err := infra.Sweep(ctx, removers)
 	if err != nil {
 		note("sweeping what dead runs left: %v", err)
 	}
@@ -151,7 +156,7 @@ func runAll(cmd *cobra.Command, f runFlags, commanded time.Time) error {
 	code := 0
 	for _, arch := range plan.archs {
 		outcome, err := runner.Run(ctx, runner.Config{
-			Scenario: plan.scenario, Architecture: arch, Engine: f.engine, Provider: infra.Embedded{},
+			Scenario: plan.scenario, Architecture: arch, Engine: f.engine, Provider: provider,
 			Executable: executable, Out: f.out, Command: append([]string{"lkbench"}, os.Args[1:]...), Version: version(),
 			Commanded: commanded, Progress: shown.show, Write: writeReports, Keep: keeper(f.keep, out),
 		})

@@ -27,12 +27,15 @@ func TestRun(t *testing.T) {
 	scripts(t, "testdata/run")
 }
 
+// passedOn are the variables that scripts have from the environment and may change for the commands they run. The cache is where
+// PostgreSQL was put for everybody, instead of one copy for each script.
+var passedOn = []string{"LKBENCH_CACHE", "LKBENCH_POSTGRES_BIN", "LKBENCH_KAFKA_LIBS", "HOME", "CI", "DOCKER_HOST", "JAVA_HOME"}
+
 func scripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
-			// Where PostgreSQL was put for everybody, instead of one copy for each script.
-			for _, name := range []string{"LKBENCH_CACHE", "LKBENCH_POSTGRES_BIN", "HOME", "CI"} {
+			for _, name := range passedOn {
 				if v, ok := os.LookupEnv(name); ok {
 					env.Setenv(name, v)
 				}
@@ -62,6 +65,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command(program, args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "PATH="+path)
+	for _, name := range passedOn {
+		if v := ts.Getenv(name); v != "" {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run() // the exit code says it

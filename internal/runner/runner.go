@@ -101,6 +101,7 @@ func Run(ctx context.Context, cfg Config) (outcome *Outcome, err error) {
 		return nil, &InputError{err}
 	}
 	id := results.NewRunID(time.Now(), cfg.Architecture.Name(), cfg.Scenario.Name)
+	_, absent := os.Stat(cfg.Out)
 	if r.folder, err = results.Create(cfg.Out, id); err != nil {
 		return nil, err
 	}
@@ -117,6 +118,8 @@ func Run(ctx context.Context, cfg Config) (outcome *Outcome, err error) {
 		// Removing succeeds only while the folder is empty: then the run failed before there was anything to look at.
 		if err != nil && os.Remove(r.folder.Dir()) != nil {
 			err = fmt.Errorf("%w (what there is of the run: %s)", err, r.folder.Dir())
+		} else if err != nil && absent != nil {
+			_ = os.Remove(cfg.Out) // made for this run; it stays if another one uses it meanwhile
 		}
 	}()
 	if err := r.prepare(ctx); err != nil {

@@ -91,14 +91,31 @@ func (p Provider) complete() (Provider, error) {
 	return p, nil
 }
 
+// FetchImages fetches the images that the engine does not have. Start does so too; who can do without docker learns by this
+// whether it could.
+func (p Provider) FetchImages(ctx context.Context, note func(message string)) error {
+	p, err := p.complete()
+	if err != nil {
+		return err
+	}
+	engine, c, err := connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return p.ensureImages(ctx, &run{options: infra.Options{Note: note}, engine: engine, client: c})
+}
+
+func (p Provider) ensureImages(ctx context.Context, r *run) error {
+	return errors.Join(ensureImage(ctx, r, p.KafkaImage, "--kafka-image"), ensureImage(ctx, r, p.PostgresImage, "--postgres-image"))
+}
+
 // leastMemory is what a broker's Java needs to start at all.
 const leastMemory = 256 << 20
 
 func (p Provider) start(ctx context.Context, r *run) (*infra.Instance, error) {
-	for _, image := range []struct{ name, flag string }{{p.KafkaImage, "--kafka-image"}, {p.PostgresImage, "--postgres-image"}} {
-		if err := ensureImage(ctx, r, image.name, image.flag); err != nil {
-			return nil, err
-		}
+	if err := p.ensureImages(ctx, r); err != nil {
+		return nil, err
 	}
 	if err := r.entrust(); err != nil {
 		return nil, err
