@@ -2,6 +2,7 @@ package external
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -57,10 +58,7 @@ func examineKafka(ctx context.Context, cluster kafka.Cluster, prefix string, rep
 	if len(lacks) > 0 {
 		return metadata, lacks, nil // whatever is asked could fail for that
 	}
-	who := "this user"
-	if cluster.SASL != nil {
-		who = cluster.SASL.User
-	}
+	who := principal(cluster)
 	topic := prefix + checkTopic
 	refused, err := tryCreate(ctx, client, topic, replication)
 	if err != nil {
@@ -93,6 +91,19 @@ func examineKafka(ctx context.Context, cluster kafka.Cluster, prefix string, rep
 		}
 	}
 	return metadata, lacks, nil
+}
+
+// principal is who a client is to the brokers, if they map no names.
+func principal(cluster kafka.Cluster) string {
+	if cluster.SASL != nil {
+		return cluster.SASL.User
+	}
+	if cluster.TLS != nil && cluster.TLS.Certificate != "" {
+		if pair, err := tls.LoadX509KeyPair(cluster.TLS.Certificate, cluster.TLS.Key); err == nil {
+			return pair.Leaf.Subject.String()
+		}
+	}
+	return "ANONYMOUS"
 }
 
 // family is what a rule for all runs names: the prefix without the run's token.

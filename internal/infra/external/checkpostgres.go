@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 )
 
 const (
@@ -18,6 +19,7 @@ const (
 	// layer grow with the processors.
 	connectionsNeeded = 30
 	slotTimeout       = 15 * time.Second
+	cancelTimeout     = 5 * time.Second // for a server to give up what it was asked to
 )
 
 // database is what was found out about a PostgreSQL and the user's rights there.
@@ -123,10 +125,10 @@ func (d database) replication(ctx context.Context, config *pgx.ConnConfig, prefi
 	switch {
 	case err == nil:
 		return "", nil
-	case errors.As(err, &refused):
-		return refused.Message, nil
 	case tried.Err() != nil:
 		return fmt.Sprintf("no replication slot could be made within %v, as while another session's transaction stays open", slotTimeout), nil
+	case errors.As(err, &refused):
+		return refused.Message, nil
 	}
 	return strings.Join(strings.Fields(err.Error()), " "), nil
 }
@@ -134,6 +136,10 @@ func (d database) replication(ctx context.Context, config *pgx.ConnConfig, prefi
 func trySlot(ctx context.Context, config *pgx.ConnConfig, name string) error {
 	c := config.Config.Copy()
 	c.RuntimeParams["replication"] = "database"
+	// A server that waits does not notice that its client has gone, and would keep the slot: when ctx ends, tell it to stop.
+	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelTimeout}
+	}
 	conn, err := pgconn.ConnectConfig(ctx, c)
 	if err != nil {
 		return err

@@ -59,15 +59,21 @@ func (r *run) examineKafka(ctx context.Context) (cluster, []string, error) {
 	if len(taken) > 0 {
 		return c, nil, fmt.Errorf("topics with the prefix %s exist already (%v): they are not touched; start again, and other names are chosen", r.mark.Prefix, taken)
 	}
-	c.version = "Kafka (version unknown)"
-	if versions, err := admin.ApiVersions(ctx); err == nil {
-		for _, v := range versions.Sorted() {
-			c.version = "Kafka " + v.VersionGuess() + " (by its protocol)"
-		}
-	}
+	c.version = versionOf(ctx, admin)
 	c.settings["cluster.id"] = metadata.Cluster
 	c.settings["brokers"] = fmt.Sprint(len(metadata.Brokers))
 	return c, nil, nil
+}
+
+// versionOf is what the brokers' protocol tells of their version; they do not say it themselves.
+func versionOf(ctx context.Context, admin *kadm.Client) string {
+	version := "Kafka (version unknown)"
+	if versions, err := admin.ApiVersions(ctx); err == nil {
+		for _, v := range versions.Sorted() {
+			version = "Kafka " + v.VersionGuess() + " (by its protocol)"
+		}
+	}
+	return version
 }
 
 // try makes a topic, writes and reads a record and removes the topic, as the run will: what rights do not tell, such as

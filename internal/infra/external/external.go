@@ -54,7 +54,7 @@ func (p Provider) Check() error {
 		errs = append(errs, &ConfigError{Key: "replication", Problem: fmt.Sprintf("%d copies: expected 1 or more, or 0 for the brokers' default", p.Replication)})
 	}
 	if len(p.Kafka.Brokers) == 0 {
-		errs = append(errs, &ConfigError{Problem: "no Kafka is named"})
+		errs = append(errs, &ConfigError{Problem: errNoBrokers.Error()})
 	}
 	if p.Postgres == "" {
 		errs = append(errs, &ConfigError{Problem: "no PostgreSQL is named"})

@@ -38,9 +38,9 @@ type kafkaFile struct {
 }
 
 // ReadKafkaConfig reads how to reach a Kafka from a properties file with the names of Kafka's Java client or of
-// librdkafka: bootstrap.servers, security.protocol, sasl.* and, in PEM files, ssl.*. Beside the cluster it gives notes, a
-// sentence each: settings that lkbench does not use, and a file with a password that others can read. Mistakes in the file
-// are ConfigErrors, all of them joined; none shows a value.
+// librdkafka: bootstrap.servers (without it the cluster has no Brokers, and they must be named otherwise), security.protocol,
+// sasl.* and, in PEM files, ssl.*. Beside the cluster it gives notes, a sentence each: settings that lkbench does not use, and a
+// file with a password that others can read. Mistakes in the file are ConfigErrors, all of them joined; none shows a value.
 func ReadKafkaConfig(path string) (kafka.Cluster, []string, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -168,8 +168,7 @@ func (f *kafkaFile) refuse() {
 
 func (f *kafkaFile) brokers() []string {
 	value, given := f.take(bootstrapServers)
-	if !given || value == "" {
-		f.fail(bootstrapServers, "is missing: bootstrap.servers=HOST:PORT[,HOST:PORT…] says where the brokers are")
+	if !given { // as for Kafka's own tools, which are told the brokers elsewhere
 		return nil
 	}
 	brokers, err := Addresses(value)

@@ -79,6 +79,7 @@ acks=all`, kafka.Cluster{Brokers: []string{"[::1]:9092"}, TLS: &kafka.TLS{CA: ca
 			SASL: &kafka.SASL{Mechanism: "SCRAM-SHA-512", User: "alice", Password: `a "b" ${c} # d;`}}, "not used by lkbench: client.id, acks"},
 		"Java, mutual TLS": {"bootstrap.servers=a:1\nsecurity.protocol=SSL\nssl.keystore.type=PEM\nssl.keystore.location=" + both + "\nssl.truststore.location=" + ca,
 			kafka.Cluster{Brokers: []string{"a:1"}, TLS: &kafka.TLS{CA: ca, Certificate: both, Key: both}}, ""},
+		"brokers named elsewhere": {"client.id=x", kafka.Cluster{}, "client.id"},
 		"librdkafka": {"metadata.broker.list=a:1\r\nsecurity.protocol=sasl_ssl\r\nsasl.mechanisms=PLAIN\r\nsasl.username=u\r\nsasl.password=p w\r\n" +
 			"ssl.ca.location=" + ca + "\r\nssl.certificate.location=" + cert + "\r\nssl.key.location=" + priv,
 			kafka.Cluster{Brokers: []string{"a:1"}, TLS: &kafka.TLS{CA: ca, Certificate: cert, Key: priv},
@@ -120,7 +121,7 @@ func TestKafkaConfigMistakes(t *testing.T) {
 		file  string
 		wants []string
 	}{
-		"no brokers":      {"client.id=x", []string{"bootstrap.servers: is missing"}},
+		"empty brokers":   {"bootstrap.servers=", []string{":1: bootstrap.servers: address 1 of 1 is not HOST:PORT"}},
 		"no port":         {"bootstrap.servers=a:1,b", []string{":1: bootstrap.servers: address 2 of 2 is not HOST:PORT"}},
 		"port 0":          {"bootstrap.servers=a:0", []string{"address 1 of 1"}},
 		"a URL":           {"bootstrap.servers=kafka://u:" + secret + "@a:1", []string{"address 1 of 1"}},
@@ -161,7 +162,7 @@ func TestKafkaConfigMistakes(t *testing.T) {
 		"no check":        {ssl + "enable.ssl.certificate.verification=false", []string{":3: enable.ssl.certificate.verification: turns the check"}},
 		"no text":         {"\x00\x01", []string{"is no text"}},
 		"bad escape":      {ssl + "sasl.password=\\u12" + secret, []string{`:3: cannot be read: a backslash is written as \\`}},
-		"several":         {"security.protocol=SASL_SSL", []string{"bootstrap.servers: is missing", "sasl.mechanism: is missing", "sasl.password: is missing"}},
+		"several":         {"security.protocol=SASL_SSL", []string{"sasl.mechanism: is missing", "sasl.username: is missing", "sasl.password: is missing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := written(t, "client.properties", test.file)

@@ -34,11 +34,7 @@ func LookAtKafka(ctx context.Context, cluster kafka.Cluster) (Look, error) {
 	look := Look{Version: "Kafka", Address: cluster.String(), Lacks: lacks}
 	if client, _, err := reachKafka(ctx, cluster); err == nil { // the version is not worth an error
 		defer client.Close()
-		if versions, err := kadm.NewClient(client).ApiVersions(ctx); err == nil {
-			for _, v := range versions.Sorted() {
-				look.Version = "Kafka " + v.VersionGuess() + " (by its protocol)"
-			}
-		}
+		look.Version = versionOf(ctx, kadm.NewClient(client))
 	}
 	if n := len(metadata.Brokers); n > 1 {
 		look.Version += fmt.Sprintf(", %d brokers", n)

@@ -17,9 +17,14 @@ import (
 	"lkbench/internal/kafka"
 )
 
+var errNoBrokers = errors.New("no Kafka is named: HOST:PORT of its brokers, or bootstrap.servers in a file of client properties")
+
 // reachKafka gives a client that has talked to the cluster, and what the cluster says about itself. Errors say what to do.
 // The client must be closed.
 func reachKafka(ctx context.Context, cluster kafka.Cluster, options ...kgo.Opt) (*kgo.Client, kadm.Metadata, error) {
+	if len(cluster.Brokers) == 0 { // the client would try an address of its own
+		return nil, kadm.Metadata{}, errNoBrokers
+	}
 	client, err := cluster.NewClient(append([]kgo.Opt{kgo.RequestRetries(2), kgo.RetryTimeout(reachTimeout)}, options...)...)
 	if err != nil {
 		return nil, kadm.Metadata{}, err

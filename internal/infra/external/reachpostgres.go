@@ -92,7 +92,7 @@ func certificateAdvice(err error, authority, unnamed, client string) string {
 	case errors.As(err, &invalid):
 		return "the server's certificate cannot be used"
 	case strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"),
-		strings.Contains(text, "unknown certificate authority"), strings.Contains(text, "requires a valid client certificate"),
+		strings.Contains(text, "tls: unknown certificate"), strings.Contains(text, "requires a valid client certificate"),
 		strings.Contains(text, "handshake failure"):
 		return "the server asks for a certificate of the client that it trusts: name one with " + client
 	}
