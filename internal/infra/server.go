@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// startTimeout bounds the time a server may take until it answers; recovery after a crash is part of it.
-const startTimeout = 60 * time.Second
+// startTimeout bounds the time a server may take until it answers; recovery after a crash is part of it. On a machine that
+// is busy with other things three brokers have taken 50 s.
+const startTimeout = 2 * time.Minute
 
 // Signal is what can be done to a running server.
 type Signal int
