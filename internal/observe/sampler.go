@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +15,7 @@ type Group struct {
 	// more: what it used stays in the group.
 	PIDs func() []int32
 	// Usage, where it is set, gives CPU so far and memory instead: of a container, whose processes may not be on this
-	// machine. It is given at most UsageTimeout; a sample without an answer lacks the group.
+	// machine. It is given at most UsageTimeout; a sample without an answer lacks the group. CPU that falls is taken as unchanged.
 	Usage func(ctx context.Context) (cpu time.Duration, rss int64, err error)
 	// Alone leaves out the descendants. The harness needs it: its children are groups of their own.
 	Alone bool
@@ -54,6 +55,8 @@ type Sample struct {
 type Sampler struct {
 	cfg   SamplerConfig
 	usage []groupUsage // by group
+	// asking is, by group, whether a question is under way.
+	asking []atomic.Bool
 
 	mu      sync.Mutex
 	samples []Sample
@@ -70,7 +73,7 @@ func NewSampler(cfg SamplerConfig) *Sampler {
 			*timeout = 800 * time.Millisecond
 		}
 	}
-	s := &Sampler{cfg: cfg}
+	s := &Sampler{cfg: cfg, asking: make([]atomic.Bool, len(cfg.Groups))}
 	for _, g := range cfg.Groups {
 		s.usage = append(s.usage, groupUsage{alone: g.Alone})
 	}
@@ -122,7 +125,9 @@ func (s *Sampler) take(ctx context.Context, origin time.Time, second int) {
 
 // measure reads CPU and memory of all groups: from one process table, and of containers from their engine.
 func (s *Sampler) measure(ctx context.Context) (map[string]time.Duration, map[string]int64, error) {
-	asked := s.ask(ctx)
+	ask, cancel := context.WithTimeout(ctx, s.cfg.UsageTimeout)
+	defer cancel()
+	answers := s.ask(ask)
 	now, err := readTable()
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the process table: %w", err)
@@ -139,43 +144,53 @@ func (s *Sampler) measure(ctx context.Context) (map[string]time.Duration, map[st
 		total, pids := s.usage[i].update(g.PIDs(), now, children)
 		cpu[g.Name], rss[g.Name] = total, resident(pids)
 	}
-	for name, used := range asked() {
-		cpu[name], rss[name] = used.cpu, used.rss
+	for range cap(answers) {
+		var a usageAnswer
+		select {
+		case a = <-answers:
+		default:
+			select {
+			case a = <-answers:
+			case <-ask.Done(): // also a group that does not heed it is not waited for
+				return cpu, rss, nil
+			}
+		}
+		if a.err == nil { // else it may be down just now; the sample shows that it is not known
+			g := &s.usage[a.group]
+			g.highest = max(g.highest, a.cpu)
+			cpu[s.cfg.Groups[a.group].Name], rss[s.cfg.Groups[a.group].Name] = g.highest, a.rss
+		}
 	}
 	return cpu, rss, nil
 }
 
-// used is what a group has used.
-type used struct {
-	cpu time.Duration
-	rss int64
+// usageAnswer is what one group has told.
+type usageAnswer struct {
+	group int
+	cpu   time.Duration
+	rss   int64
+	err   error
 }
 
-// ask begins to ask for the usage of the groups that must be asked for; the function it returns waits for the answers.
-func (s *Sampler) ask(ctx context.Context) func() map[string]used {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.UsageTimeout)
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	answers := map[string]used{}
-	for _, g := range s.cfg.Groups {
-		if g.Usage == nil {
-			continue
+// ask asks the groups that must be asked; as many answers come as the channel can hold. One that still has not answered the last time is left
+// out, so that questions cannot pile up.
+func (s *Sampler) ask(ctx context.Context) <-chan usageAnswer {
+	var groups []int
+	for i, g := range s.cfg.Groups {
+		if g.Usage != nil && s.asking[i].CompareAndSwap(false, true) {
+			groups = append(groups, i)
 		}
-		all.Go(func() {
-			cpu, rss, err := g.Usage(ctx)
-			if err != nil {
-				return // it may be down just now; the sample shows that it is not known
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			answers[g.Name] = used{cpu, rss}
-		})
 	}
-	return func() map[string]used {
-		defer cancel()
-		all.Wait()
-		return answers
+	answers := make(chan usageAnswer, len(groups))
+	for _, i := range groups {
+		go func() {
+			a := usageAnswer{group: i}
+			a.cpu, a.rss, a.err = s.cfg.Groups[i].Usage(ctx)
+			s.asking[i].Store(false)
+			answers <- a
+		}()
 	}
+	return answers
 }
 
 func (s *Sampler) err() error {

@@ -24,6 +24,7 @@ type table map[int32]process
 type groupUsage struct {
 	alone   bool
 	members map[processID]process // alive when last seen
+	highest time.Duration         // told so far, of a group that is asked
 	lost    time.Duration         // of processes that ended without a parent in the group to inherit it
 }
 
