@@ -21,6 +21,9 @@ func TestNames(t *testing.T) {
 	if want := "apache/kafka:" + deploy.KafkaVersion; kafkaImage != want {
 		t.Errorf("--infra=docker runs %s, make images builds %s", kafkaImage, want)
 	}
+	if want := "<kafka.version>" + deploy.KafkaVersion + "</kafka.version>"; !strings.Contains(string(deploy.KafkaPOM), want) {
+		t.Errorf("the pom, of which the image is built, does not say %s", want)
+	}
 	text, err := os.ReadFile("postgres/rootfs.sh")
 	if err != nil {
 		t.Fatal(err)
