@@ -173,6 +173,9 @@ func environment(r *results.Record) []pair {
 		{Name: "CPU", Value: e.CPU}, {Name: "cores", Value: strconv.Itoa(e.Cores)}, {Name: "memory, MiB", Value: mebibytes(e.MemoryBytes)},
 		{Name: "Kafka", Value: e.Kafka}, {Name: "PostgreSQL", Value: e.Postgres},
 	}
+	if how := watched(r); how != "" {
+		all = append(all, pair{Name: "observer", Value: how})
+	}
 	for _, what := range e.Cannot {
 		all = append(all, pair{Name: "not possible on this infrastructure", Value: what})
 	}

@@ -80,14 +80,7 @@ func resourceRows(runs []*Run) []row {
 	cpu := []row{{}, {label: "CPU of all, s"}}
 	memory := []row{{}}
 	for _, run := range runs {
-		var total *float64
-		for i, r := range run.Record.Resources {
-			if i == 0 {
-				total = new(0.0)
-			}
-			*total += r.CPUS
-		}
-		cpu[1].cells = append(cpu[1].cells, decimals(total, 1))
+		cpu[1].cells = append(cpu[1].cells, decimals(totalCPU(run.Record), 1))
 	}
 	for _, name := range names {
 		used, peak := row{label: "CPU of " + name + ", s"}, row{label: "peak memory of " + name + ", MiB"}
@@ -98,17 +91,35 @@ func resourceRows(runs []*Run) []row {
 				continue
 			}
 			r := run.Record.Resources[i]
-			mib := float64(r.MaxRSSBytes) / (1 << 20)
-			used.cells, peak.cells = append(used.cells, decimals(&r.CPUS, 1)), append(peak.cells, decimals(&mib, 0))
+			var mib *float64
+			if r.MaxRSSBytes != nil {
+				mib = new(float64(*r.MaxRSSBytes) / (1 << 20))
+			}
+			used.cells, peak.cells = append(used.cells, decimals(r.CPUS, 1)), append(peak.cells, decimals(mib, 0))
 		}
 		cpu, memory = append(cpu, used), append(memory, peak)
 	}
 	return append(cpu, memory...)
 }
 
+// totalCPU is nil where a part of it is not known: a sum that leaves out the servers would pass for a cheap run.
+func totalCPU(r *results.Record) *float64 {
+	var total float64
+	for _, part := range r.Resources {
+		if part.CPUS == nil {
+			return nil
+		}
+		total += *part.CPUS
+	}
+	if !slices.ContainsFunc(r.Resources, func(part results.Resource) bool { return part.Component == "database" }) {
+		return nil
+	}
+	return &total
+}
+
 // componentNames lists the components of all runs, those around the architectures last.
 func componentNames(runs []*Run) []string {
-	around := []string{"broker", "database", "harness"}
+	around := []string{"broker", "broker-1", "broker-2", "broker-3", "database", "harness"}
 	var names []string
 	for _, run := range runs {
 		for _, r := range run.Record.Resources {

@@ -124,10 +124,10 @@ func sample(t testing.TB, arch string, seed uint64) *Run {
 	r.Observer = results.Observer{Alerts: 95000, AlertsServed: 95000, Lag: watched.Summary(), MaxLagMS: *watched.Summary().Max}
 	for i, name := range append(components, "broker", "database", "harness") {
 		disk := int64(i) * 9 << 20
-		res := results.Resource{Component: name, DiskBytes: &disk, StartS: 0.1 * float64(i)}
+		res := results.Resource{Component: name, DiskBytes: &disk, StartS: 0.1 * float64(i), CPUS: new(0.0), MaxRSSBytes: new(int64(0))}
 		for _, s := range run.Timeline {
-			res.CPUS += s.CPU[name]
-			res.MaxRSSBytes = max(res.MaxRSSBytes, s.RSS[name])
+			*res.CPUS += s.CPU[name]
+			*res.MaxRSSBytes = max(*res.MaxRSSBytes, s.RSS[name])
 		}
 		r.Resources = append(r.Resources, res)
 	}

@@ -57,11 +57,22 @@ func contexts(runs []*Run) []string {
 		if r.InfraLabel != "" {
 			line += " (" + r.InfraLabel + ")"
 		}
-		if !slices.Contains(lines, line) {
-			lines = append(lines, line)
+		for _, l := range []string{line, watched(r)} {
+			if l != "" && !slices.Contains(lines, l) {
+				lines = append(lines, l)
+			}
 		}
 	}
 	return lines
+}
+
+// watched says how alerts were seen where that was not in the write-ahead log: their latencies are coarser then.
+func watched(r *results.Record) string {
+	o := r.Observer
+	if o.Method != results.MethodSequence {
+		return ""
+	}
+	return fmt.Sprintf("alerts are seen by reading the tables every %v ms (%s)", o.ResolutionMS, o.MethodReason)
 }
 
 // widths are the columns the labels and the widest run of a table need.

@@ -21,7 +21,11 @@ func known(arch string) *Run {
 		Verdict: results.Verdict{Status: results.Passed},
 		Latency: results.Latencies{Alert: block, AlertCommit: block, Query: results.Summary{Count: 100, P50: new(0.5)}}, Freshness: block,
 		Correctness: results.Correctness{Expected: 1000, Answers: 100},
-		Resources:   []results.Resource{{Component: "stream", CPUS: 12.34, MaxRSSBytes: 64 << 20}, {Component: "harness", CPUS: 1, MaxRSSBytes: 1 << 30}},
+		Resources: []results.Resource{
+			{Component: "stream", CPUS: new(12.34), MaxRSSBytes: new(int64(64 << 20))},
+			{Component: "harness", CPUS: new(1.0), MaxRSSBytes: new(int64(1 << 30))},
+			{Component: "database", CPUS: new(2.0), MaxRSSBytes: new(int64(128 << 20))},
+		},
 	}}
 }
 
@@ -34,10 +38,33 @@ func drawn(t testing.TB, width int, color bool, runs ...*Run) string {
 	return b.String()
 }
 
+// Servers of others are not accounted: what the rest used is no total. Neither is a sum with an unknown part.
+func TestNoTotalOfParts(t *testing.T) {
+	whole, foreign, unknown := known("kappa").Record, known("kappa").Record, known("kappa").Record
+	foreign.Resources = foreign.Resources[:2]
+	unknown.Resources[2].CPUS = nil
+	if got := totalCPU(whole); got == nil || *got != 15.34 {
+		t.Errorf("the total of all parts is %v, want 15.34", got)
+	}
+	if totalCPU(foreign) != nil || totalCPU(unknown) != nil {
+		t.Error("a sum without the database passes for a total")
+	}
+}
+
+// A reader must know that alerts were not seen in the log, and why.
+func TestTableTellsOfASequence(t *testing.T) {
+	r := known("kappa")
+	r.Record.Observer = results.Observer{Method: results.MethodSequence, MethodReason: "wal_level is replica", ResolutionMS: 10}
+	got := strings.Join(strings.Fields(drawn(t, 80, false, r)), " ")
+	if want := "alerts are seen by reading the tables every 10 ms (wal_level is replica)"; !strings.Contains(got, want) {
+		t.Errorf("no %q in %s", want, got)
+	}
+}
+
 func TestTableOfTwoRuns(t *testing.T) {
 	lambda := known("lambda")
 	lambda.Record.Verdict = results.Verdict{Status: results.ThresholdFailed, Reasons: []string{"expected alert.p99 < 1000 ms, measured 1234.5 ms"}}
-	lambda.Record.Resources[0] = results.Resource{Component: "speed", CPUS: 3, MaxRSSBytes: 32 << 20}
+	lambda.Record.Resources[0] = results.Resource{Component: "speed", CPUS: new(3.0), MaxRSSBytes: new(int64(32 << 20))}
 	want := `scenario spike, seed 42, engine native, infra embedded
 
                                      lambda    kappa
@@ -58,13 +85,15 @@ rows duplicate                            0        0
 rows wrong                                0        0
 rows unexpected                           0        0
 
-CPU of all, s                           4.0     13.3
+CPU of all, s                           6.0     15.3
 CPU of speed, s                         3.0        –
 CPU of stream, s                          –     12.3
+CPU of database, s                      2.0      2.0
 CPU of harness, s                       1.0      1.0
 
 peak memory of speed, MiB                32        –
 peak memory of stream, MiB                –       64
+peak memory of database, MiB            128      128
 peak memory of harness, MiB            1024     1024
 
 time to start, s                       1.62     1.62

@@ -209,13 +209,15 @@ type Batch struct {
 	PublishS    float64 `json:"publish_s"`
 }
 
-// Resource is what one process group used over the measured load and its drain.
+// Resource is what a component's processes, or its container, used over the measured load and its drain.
 type Resource struct {
-	Component   string  `json:"component"` // a component, "broker", "database" or "harness"
-	CPUS        float64 `json:"cpu_s"`
-	MaxRSSBytes int64   `json:"max_rss_bytes"`
-	DiskBytes   *int64  `json:"disk_bytes"` // null for what keeps no files of its own
-	StartS      float64 `json:"start_s"`    // from its start to ready; 0 for the harness
+	// Component is one of the architecture's, "broker" (of several "broker-1", …), "database" or "harness". Servers that are
+	// not lkbench's own are not accounted and are not here.
+	Component   string   `json:"component"`
+	CPUS        *float64 `json:"cpu_s"`         // null: not known
+	MaxRSSBytes *int64   `json:"max_rss_bytes"` // null: not known
+	DiskBytes   *int64   `json:"disk_bytes"`    // null for what keeps no files of its own
+	StartS      float64  `json:"start_s"`       // from its start to ready; 0 for the harness
 }
 
 // Environment is what must be equal for two runs to be comparable, and what is needed to run it again.

@@ -93,6 +93,9 @@ func Parts() []Part {
 		{"e", "Alert latency, against what broker and log take", (*Bench).latency},
 		{"f", "What watching costs: on against off", (*Bench).watching},
 		{"g", "From the command to the load, from the load to the report", (*Bench).waiting},
+		{"h", "Real Kafka: our producer and consumer against the distribution's own", (*Bench).tools},
+		{"i", "Start to ready: embedded, local, docker", (*Bench).starting},
+		{"j", "Alert latency on embedded, local, docker", (*Bench).providers},
 	}
 }
 

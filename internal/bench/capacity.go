@@ -134,7 +134,7 @@ const total = "all"
 func perMillion(m *measured) map[string]float64 {
 	used := map[string]float64{}
 	for _, r := range m.Resources {
-		cpu := r.CPUS / float64(m.Load.Acked) * 1e6
+		cpu := orNaN(r.CPUS) / float64(m.Load.Acked) * 1e6
 		used[r.Component] = cpu
 		used[total] += cpu
 	}

@@ -123,14 +123,11 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 		for rule, h := range f.LatencyByRule() {
 			record.Latency.AlertByRule[rule] = h.Summary()
 		}
-		counts, lag := f.Counts(), f.Lag().Summary()
-		record.Observer = results.Observer{Alerts: counts.Alerts, Undecoded: counts.Undecoded, Lag: lag, Failure: r.watch.failure}
-		if lag.Max != nil {
-			record.Observer.MaxLagMS = *lag.Max
-		}
+		record.Observer = f.Record()
+		record.Observer.Failure = r.watch.failure
 		// No scenario of this version takes the database away, so a gap is nothing that was meant to be measured.
-		if n := len(counts.Gaps); n > 0 {
-			record.Observer.Failure = fmt.Sprintf("the follower lost its connection %d times, first because of: %s", n, counts.Gaps[0].Reason)
+		if gaps := record.Observer.Gaps; len(gaps) > 0 {
+			record.Observer.Failure = fmt.Sprintf("the observer lost its connection %d times, first because of: %s", len(gaps), gaps[0].Reason)
 		}
 		served, err := r.alertsServed(ctx)
 		if err != nil {
@@ -227,15 +224,31 @@ func (r *run) resources(ctx context.Context) ([]results.Resource, error) {
 	}
 	used = append(used, results.Resource{Component: "harness"})
 	for i := range used {
-		u := &used[i]
-		for _, s := range samples[from:] {
-			if cpu, ok := s.CPU[u.Component]; ok {
-				u.CPUS = (cpu - samples[from].CPU[u.Component]).Seconds()
-			}
-			u.MaxRSSBytes = max(u.MaxRSSBytes, s.RSS[u.Component])
-		}
+		account(&used[i], samples, from)
 	}
 	return used, nil
+}
+
+// account fills in what a component used from a sample on, in the samples that have it: those of a container may lack it
+// when its engine did not answer. Its counter counts from the latest sample up to that one, or the first after it.
+func account(u *results.Resource, samples []observe.Sample, from int) {
+	has := func(s observe.Sample) bool { _, ok := s.CPU[u.Component]; return ok }
+	first := from
+	for first >= 0 && !has(samples[first]) {
+		first--
+	}
+	if first < 0 {
+		first = from + slices.IndexFunc(samples[from:], has)
+	}
+	for _, s := range samples[from:] {
+		if !has(s) {
+			continue
+		}
+		u.CPUS = new((s.CPU[u.Component] - samples[first].CPU[u.Component]).Seconds())
+		if u.MaxRSSBytes == nil || *u.MaxRSSBytes < s.RSS[u.Component] {
+			u.MaxRSSBytes = new(s.RSS[u.Component])
+		}
+	}
 }
 
 // writeSeries writes timeline.csv and latency.hlog.
@@ -327,7 +340,9 @@ func (r *run) timeline(stats loadgen.Stats) []results.Second {
 		if before.At > 0 && consecutive && s.At-before.At > time.Second/2 {
 			row.CPU = map[string]float64{}
 			for name, used := range s.CPU {
-				row.CPU[name] = (used - before.CPU[name]).Seconds() / (s.At - before.At).Seconds()
+				if earlier, known := before.CPU[name]; known {
+					row.CPU[name] = (used - earlier).Seconds() / (s.At - before.At).Seconds()
+				}
 			}
 		}
 		before = s

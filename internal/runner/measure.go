@@ -114,8 +114,9 @@ func (r *run) openWatch(ctx context.Context) error {
 	if !r.Unwatched {
 		r.watch.follower, err = observe.Follow(ctx, observe.FollowerConfig{
 			Postgres: r.instance.Postgres, Publication: r.instance.Prefix + publication, Tables: r.system.AlertTables(),
-			Rules:  []string{bank.HighValueRelative, bank.HighValueAbsolute, bank.OverdraftAttempt, bank.Velocity},
-			Events: r.schedule.Len(), Warmup: r.schedule.Warmup(), Intended: r.schedule.Intended, ParseID: loadgen.ParseID,
+			Rules:      []string{bank.HighValueRelative, bank.HighValueAbsolute, bank.OverdraftAttempt, bank.Velocity},
+			BySequence: r.instance.NoReplication,
+			Events:     r.schedule.Len(), Warmup: r.schedule.Warmup(), Intended: r.schedule.Intended, ParseID: loadgen.ParseID,
 		})
 		if err != nil {
 			return err

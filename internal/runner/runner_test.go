@@ -4,11 +4,13 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"lkbench/architectures"
 	"lkbench/internal/bank"
+	"lkbench/internal/observe"
 	"lkbench/loadgen"
 	"lkbench/results"
 	"lkbench/scenarios"
@@ -135,5 +137,37 @@ func TestFirstDifference(t *testing.T) {
 		if got := firstDifference([]byte(c.before), []byte(c.now)); got != c.want {
 			t.Errorf("firstDifference(%q, %q) = %s, want %s", c.before, c.now, got, c.want)
 		}
+	}
+}
+
+// A container's usage can be unknown for a while: that is no zero, and no jump.
+func TestAccount(t *testing.T) {
+	sample := func(cpu ...time.Duration) observe.Sample {
+		s := observe.Sample{CPU: map[string]time.Duration{}, RSS: map[string]int64{}}
+		for _, c := range cpu {
+			s.CPU["broker"], s.RSS["broker"] = c, int64(c/time.Second)
+		}
+		return s
+	}
+	unknown := sample()
+	for name, c := range map[string]struct {
+		samples []observe.Sample
+		from    int
+		cpu     *float64
+		rss     *int64
+	}{
+		"known throughout":     {[]observe.Sample{sample(2e9), sample(3e9), sample(7e9)}, 1, new(4.0), new(int64(7))},
+		"unknown at the start": {[]observe.Sample{sample(2e9), unknown, sample(7e9)}, 1, new(5.0), new(int64(7))},
+		"known only later":     {[]observe.Sample{unknown, unknown, sample(5e9), sample(7e9)}, 1, new(2.0), new(int64(7))},
+		"unknown at the end":   {[]observe.Sample{sample(2e9), sample(3e9), unknown}, 0, new(1.0), new(int64(3))},
+		"never known":          {[]observe.Sample{unknown, unknown}, 0, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := results.Resource{Component: "broker"}
+			account(&u, c.samples, c.from)
+			if diff := cmp.Diff(results.Resource{Component: "broker", CPUS: c.cpu, MaxRSSBytes: c.rss}, u); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
