@@ -147,12 +147,15 @@ func (r *running) readLog(ctx context.Context, topic string) ([]*kgo.Record, err
 		return nil, err
 	}
 	defer consumer.Close()
-	ends, err := kadm.NewClient(consumer).ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
+	var ends kadm.ListedOffsets
+	err = eventually(ctx, "the end of "+topic+" is told", func() error { // not before it has a leader
+		if ends, err = kadm.NewClient(consumer).ListEndOffsets(ctx, topic); err != nil {
+			return err
+		}
+		return ends.Error()
+	})
 	if err != nil {
-		return nil, fmt.Errorf("ask for the end of %s: %w", topic, err)
+		return nil, err
 	}
 	missing := int64(0)
 	ends.Each(func(o kadm.ListedOffset) { missing += o.Offset })

@@ -140,6 +140,9 @@ func (e *examination) givenUp(ctx context.Context, took time.Duration) error {
 // twoAtOnce starts a second instance beside the first: they share neither addresses nor contents, and the end of the second
 // does not touch the first.
 func twoAtOnce(ctx context.Context, r *running) error {
+	if err := r.roundTrip(ctx, "both"); err != nil {
+		return err
+	}
 	w, err := infra.NewWorkspace(ctx)
 	if err != nil {
 		return err
@@ -164,10 +167,7 @@ func twoAtOnce(ctx context.Context, r *running) error {
 	if len(r.Servers()) == 0 && r.Prefix == other.Prefix {
 		errs = append(errs, fmt.Errorf("both instances use the prefix %q on the same servers", r.Prefix))
 	}
-	for _, one := range []*running{r, other} { // the same names in both
-		errs = append(errs, one.roundTrip(ctx, "both"))
-	}
-	errs = append(errs, endsClean(ctx, other))
+	errs = append(errs, other.roundTrip(ctx, "both"), endsClean(ctx, other)) // the same names in both
 	if err := r.roundTrip(ctx, "alone"); err != nil {
 		errs = append(errs, fmt.Errorf("after the end of the second instance, on the first: %w", err))
 	}

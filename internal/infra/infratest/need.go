@@ -100,3 +100,17 @@ func pingEngine(ctx context.Context) error {
 	}
 	return nil
 }
+
+// NeedImages is NeedDocker for tests that start containers of these images. has is docker.HasImage.
+func NeedImages(t testing.TB, has func(ctx context.Context, name string) (bool, error), names ...string) {
+	t.Helper()
+	NeedDocker(t)
+	need(t, "container images", func(ctx context.Context) error {
+		for _, name := range names {
+			if there, err := has(ctx, name); err != nil || !there {
+				return fmt.Errorf("image %s is missing (%v): make images builds it", name, err)
+			}
+		}
+		return nil
+	})
+}
