@@ -176,7 +176,7 @@ func TestProviders(t *testing.T) {
 				p.Kafka, p.Postgres = fails[Reached]("connection refused"), gives(Reached{})
 			},
 			works:   []string{"embedded", "local", "docker"},
-			expects: []expectation{{"external", "kafka", Missing, "connection refused", "start what is behind it"}},
+			expects: []expectation{{"external", "kafka", Missing, "connection refused", "the server behind it"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

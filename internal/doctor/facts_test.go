@@ -83,6 +83,7 @@ func TestJudgements(t *testing.T) {
 		"in memory":      {fileSystemCheck("/c", "tmpfs"), Warning, "memory", "LKBENCH_CACHE"},
 		"over a network": {fileSystemCheck("/c", "nfs4"), Warning, "network", "LKBENCH_CACHE"},
 		"a fast disk":    {syncCheck([]time.Duration{1e6, 2e6, 300e6}), OK, "2ms (median of 3)", ""},
+		"no disk at all": {syncCheck([]time.Duration{3e3, 4e3, 9e3}), Warning, "4µs", "durable"},
 		"a slow disk":    {syncCheck([]time.Duration{1e6, 30e6, 300e6}), Warning, "30ms", "commit"},
 
 		"free ports":        {portsCheck(15000, 31999, 200, 199, 32768), OK, "199 of 200", ""},

@@ -86,7 +86,7 @@ const cacheName = "cache"
 func lookAtCache(ctx context.Context) ([]Check, error) {
 	cache, err := infra.FindCache()
 	if err != nil {
-		checks := one(Check{Name: cacheName, Status: Missing, Found: err.Error(), Do: "set LKBENCH_CACHE to a directory that can be written"})
+		checks := one(failed(cacheName, err, "LKBENCH_CACHE=DIR names another one"))
 		for _, name := range []string{"disk", "file_system", "disk_sync"} {
 			checks = append(checks, Check{Name: name, Status: NotChecked, Found: "no cache directory"})
 		}

@@ -22,7 +22,7 @@ const (
 
 // loadCheck judges the load average: how many threads ran or waited to, over the last minute.
 func loadCheck(load1, load5 float64, cpus int) Check {
-	c := Check{Name: "load", Status: OK, Found: fmt.Sprintf("%.2f over 1 min, %.2f over 5 min, on %d CPUs", load1, load5, cpus),
+	c := Check{Name: "load", Status: OK, Found: fmt.Sprintf("%.2f over 1 min, %.2f over 5 min, on %s", load1, load5, count(cpus, "CPU")),
 		Measured: map[string]float64{"load_1m": load1, "load_5m": load5}}
 	if load1 > busyLoad*float64(cpus) {
 		c.Status, c.Do = Warning, "wait until it has fallen, or end what works here (see other_processes)"

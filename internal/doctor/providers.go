@@ -132,7 +132,7 @@ func reached(name string, a *answer[Reached], naming string) Check {
 	case a == nil:
 		return Check{Name: name, Status: Missing, Found: "no address given", Do: naming}
 	case a.err != nil:
-		return failed(name, a.err, "correct the address, or start what is behind it")
+		return failed(name, a.err, "correct what was named or the server behind it, as the error says")
 	}
 	found := fmt.Sprintf("%s at %s", a.value.Version, a.value.Address)
 	check := Check{Name: name, Status: OK, Found: found}
