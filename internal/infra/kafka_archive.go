@@ -17,7 +17,7 @@ import (
 
 const (
 	archiveFile    = "classes.jsa"
-	archiveTimeout = 2 * time.Minute // within which Java must have written it; three seconds where nothing else runs
+	archiveTimeout = 4 * time.Minute // within which it must be made; ten seconds where nothing else runs
 )
 
 // classArchive gives an archive of the classes that a broker loads, from which Java starts it about a second faster (class
@@ -68,6 +68,8 @@ func classArchive(ctx context.Context, options Options, program kafkaProgram) (s
 
 // makeClassArchive runs one broker with all its files in a directory, of which the archive is left.
 func makeClassArchive(ctx context.Context, options Options, program kafkaProgram, dir string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, archiveTimeout, fmt.Errorf("not made within %v", archiveTimeout))
+	defer cancel()
 	// Its processes are noted with the run's, its files lie here.
 	options.Workspace = &Workspace{Dir: filepath.Join(dir, "broker"), log: options.Workspace.log}
 	if err := os.Mkdir(options.Workspace.Dir, 0o700); err != nil {
@@ -87,14 +89,12 @@ func makeClassArchive(ctx context.Context, options Options, program kafkaProgram
 		return errors.Join(err, c.discard())
 	}
 	// Java writes the archive at its end. One that had to be killed may have written half of it.
-	stopCtx, cancel := context.WithTimeout(ctx, archiveTimeout)
-	defer cancel()
-	if err := c.units[0].Signal(stopCtx, Stop); err != nil {
+	if err := c.units[0].Signal(ctx, Stop); err != nil {
 		return err
 	}
 	var end *exec.ExitError
 	if err := c.units[0].current().Err(); !errors.As(err, &end) || end.ExitCode() != 128+int(syscall.SIGTERM) {
-		return fmt.Errorf("its broker did not stop in order: %w; the end of its log:\n%s", err, lastLines(c.nodes[0].log))
+		return fmt.Errorf("its broker did not stop in order: %v; the end of its log:\n%s", err, lastLines(c.nodes[0].log))
 	}
 	if _, err := os.Stat(archive); errors.Is(err, fs.ErrNotExist) {
 		options.Say("this Java writes no archive of classes: Kafka starts about a second slower")

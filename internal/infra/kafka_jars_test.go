@@ -84,6 +84,38 @@ func TestManyProcessesFetchKafkaOnce(t *testing.T) {
 	}
 }
 
+// Whoever waits is told how far it is: here Maven goes on only when that has happened.
+func TestFetchOfKafkaIsTold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: starts processes; make test does")
+	}
+	emptyCache(t)
+	told := filepath.Join(t.TempDir(), "told")
+	fakeMaven(t, `echo "Downloading from central: https://repo/a.jar"
+echo "Progress (1): 4.1 kBDownloaded from central: https://repo/a.jar (4 kB at 1 kB/s)"
+echo "Downloaded from central: https://repo/a.pom (1 kB at 1 kB/s)"
+echo "Downloaded from central: https://repo/b.jar (4 kB at 1 kB/s)"
+while ! [ -e `+told+` ]; do sleep 0.1; done
+: >$to/kafka_2.13-`+deploy.KafkaVersion+`.jar`)
+	var messages []string
+	note := func(message string) {
+		messages = append(messages, message)
+		if strings.Contains(message, "2 jars so far") {
+			if err := os.WriteFile(told, nil, 0o644); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := kafkaJars(ctx, Options{Workspace: newWorkspace(t), Executable: os.Args[0], Note: note}); err != nil {
+		t.Fatalf("%v; told: %q", err, messages)
+	}
+	if !strings.Contains(messages[0], "fetching Kafka "+deploy.KafkaVersion+" with Maven") {
+		t.Errorf("told: %q", messages)
+	}
+}
+
 func TestFetchOfKafkaThatFails(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -149,11 +149,11 @@ func TestSecureWithCertificates(t *testing.T) {
 	as := func(signer *authority, name string) kafka.Cluster {
 		return kafka.Cluster{TLS: &kafka.TLS{CA: a.path("ca.crt"), Certificate: signer.path(name + ".crt"), Key: signer.path(name + ".key")}}
 	}
-	i, _ := startLocal(t, Local{Secure: &Secure{
+	i, _ := startLocal(t, Local{Brokers: 3, Secure: &Secure{
 		CA: a.path("ca.crt"), Certificate: a.path("broker.crt"), Key: a.path("broker.key"), ClientCertificates: true,
 		Users: []SecureUser{{Name: "admin", Super: true}}, Client: as(a, "admin"),
 	}})
-	if err := CreateTopics(t.Context(), i.Kafka, 1, 1, "t"); err != nil {
+	if err := CreateTopics(t.Context(), i.Kafka, 1, 3, "t"); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
