@@ -111,18 +111,26 @@ func start(t *testing.T, p Provider) (*infra.Instance, *infra.Workspace) {
 // labelled lists what on the engine carries a workspace's label.
 func labelled(t *testing.T, c *client.Client, name string) []string {
 	t.Helper()
+	found, err := listLabelled(t.Context(), c, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func listLabelled(ctx context.Context, c *client.Client, name string) ([]string, error) {
 	mine := client.Filters{}.Add("label", WorkspaceLabel+"="+name)
-	containers, err := c.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: mine})
+	containers, err := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: mine})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	networks, err := c.NetworkList(t.Context(), client.NetworkListOptions{Filters: mine})
+	networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: mine})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	volumes, err := c.VolumeList(t.Context(), client.VolumeListOptions{Filters: mine})
+	volumes, err := c.VolumeList(ctx, client.VolumeListOptions{Filters: mine})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var found []string
 	for _, x := range containers.Items {
@@ -134,7 +142,7 @@ func labelled(t *testing.T, c *client.Client, name string) []string {
 	for _, x := range volumes.Items {
 		found = append(found, "volume "+x.Labels[RoleLabel])
 	}
-	return found
+	return found, nil
 }
 
 // noteOf gives what a workspace was entrusted with.
