@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"golang.org/x/sync/errgroup"
 
 	"lkbench/architectures"
 	"lkbench/internal/bank"
+	"lkbench/internal/kafka"
 	"lkbench/internal/observe"
 	"lkbench/loadgen"
 )
@@ -82,17 +82,9 @@ func (tr *trial) onSchedule() error {
 
 // drain waits until all that is in the topic was processed.
 func (tr *trial) drain() error {
-	client, err := tr.env.Kafka.NewClient()
+	_, ends, err := kafka.Offsets(tr.ctx, tr.env.Kafka, tr.env.Topic)
 	if err != nil {
 		return err
-	}
-	defer client.Close()
-	ends, err := kadm.NewClient(client).ListEndOffsets(tr.ctx, tr.env.Topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("ask for the end of the topic: %w", err)
 	}
 	return tr.await("everything was processed", func(p architectures.Progress) bool {
 		for _, position := range p.Positions {

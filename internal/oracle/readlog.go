@@ -65,23 +65,7 @@ func readLog(ctx context.Context, cluster kafka.Cluster, topic string, handle fu
 
 // bounds returns where to start and the offset after the last record, for every partition that holds any.
 func bounds(ctx context.Context, cluster kafka.Cluster, topic string) (starts map[int32]kgo.Offset, ends map[int32]int64, err error) {
-	client, err := cluster.NewClient()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	first, err := admin.ListStartOffsets(ctx, topic)
-	if err == nil {
-		err = first.Error()
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	after, err := admin.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = after.Error()
-	}
+	first, after, err := kafka.Offsets(ctx, cluster, topic)
 	if err != nil {
 		return nil, nil, err
 	}

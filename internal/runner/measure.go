@@ -3,13 +3,11 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"golang.org/x/sync/errgroup"
 
 	"lkbench/internal/bank"
@@ -258,17 +256,9 @@ func (r *run) drain(ctx context.Context) error {
 
 // endOffsets asks how long the topic is.
 func endOffsets(ctx context.Context, cluster kafka.Cluster, topic string) ([]int64, error) {
-	client, err := cluster.NewClient()
+	_, listed, err := kafka.Offsets(ctx, cluster, topic)
 	if err != nil {
 		return nil, err
-	}
-	defer client.Close()
-	listed, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = listed.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ask for the end of topic %s: %w", topic, err)
 	}
 	ends := make([]int64, len(listed[topic]))
 	for p, o := range listed[topic] {
