@@ -29,7 +29,9 @@ func conformance(t *testing.T, p Provider) infratest.Case {
 	c := needEngine(t)
 	return infratest.Case{
 		Provider: p, KillHarness: true, Removers: infra.Removers{Kind: Remove},
-		Left: func(ctx context.Context, dir string) ([]string, error) { return listLabelled(ctx, c, filepath.Base(dir)) },
+		Left: func(ctx context.Context, dir string) ([]string, error) {
+			return listLabelled(ctx, c, filepath.Base(dir))
+		},
 		Listening: func(ctx context.Context, s *infra.Server) ([]string, error) {
 			made, err := c.ContainerInspect(ctx, s.Container, client.ContainerInspectOptions{})
 			if err != nil {

@@ -55,8 +55,9 @@ func (p Provider) create(ctx context.Context, r *run, s server) (*unit, error) {
 	}
 	request := testcontainers.ContainerRequest{
 		Image: s.image, Name: "lkbench-" + r.name() + "-" + s.role, Env: s.env, Cmd: s.command, Files: files,
-		Labels:       labels,
 		ExposedPorts: []string{inside.String()},
+		// By testcontainers' own labels the reaper of another program, started from the same shell, would take it for its own.
+		ConfigModifier: func(c *container.Config) { c.Labels = labels },
 		HostConfigModifier: func(h *container.HostConfig) {
 			h.PortBindings = network.PortMap{inside: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: fmt.Sprint(s.published)}}}
 			h.NanoCPUs = int64(p.CPUs * 1e9)

@@ -46,7 +46,7 @@ func TestInstance(t *testing.T) {
 			t.Errorf("%s on %s, %s", i.PostgresVersion, i.PostgresSettings["data_directory_filesystem"], i.KafkaVersion)
 		}
 	})
-	t.Run("loopback only", func(t *testing.T) { publishedOnLoopback(t, c, i) })
+	t.Run("loopback only, own labels only", func(t *testing.T) { publishedAndLabelled(t, c, i) })
 	t.Run("password", func(t *testing.T) { passwordStaysSecret(t, c, i, w) })
 	t.Run("usage over restarts", func(t *testing.T) {
 		for _, s := range i.Servers() {
@@ -81,11 +81,16 @@ func limitsInForce(t *testing.T, i *infra.Instance) {
 	}
 }
 
-func publishedOnLoopback(t *testing.T, c *client.Client, i *infra.Instance) {
+func publishedAndLabelled(t *testing.T, c *client.Client, i *infra.Instance) {
 	for _, s := range i.Servers() {
 		made, err := c.ContainerInspect(t.Context(), s.Container, client.ContainerInspectOptions{})
 		if err != nil {
 			t.Fatal(err)
+		}
+		for name := range made.Container.Config.Labels {
+			if strings.HasPrefix(name, "org.testcontainers") {
+				t.Errorf("the %s has the label %s, by which another program's reaper would remove it", s.Role, name)
+			}
 		}
 		published := 0
 		for inside, outside := range made.Container.NetworkSettings.Ports {

@@ -85,7 +85,7 @@ func (r *run) end(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, u := range r.units {
-		u.close()
+		u.finish()
 	}
 	return errors.Join(err, r.client.Close())
 }

@@ -22,6 +22,8 @@ const (
 	stopTimeout = 30 * time.Second
 	// attemptTimeout bounds one question whether a server answers: the engine accepts connections for it before it listens.
 	attemptTimeout = 2 * time.Second
+	// logTimeout bounds the wait for the last lines of a container that has ended.
+	logTimeout = 10 * time.Second
 	// pauseTries is how often a container is asked to stand still.
 	pauseTries = 20
 )
@@ -72,9 +74,8 @@ func (u *unit) Start(ctx context.Context) error {
 	}
 	killing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	// The log is whole only when the container has ended.
 	unkilled := u.Signal(killing, infra.Kill)
-	u.tasks.Wait()
+	u.finish()
 	return errors.Join(fmt.Errorf("start %s: %w; the end of its log:\n%s", u.what, err, lastLines(u.logFile)), unkilled)
 }
 
@@ -248,11 +249,12 @@ func (u *unit) send(ctx context.Context, signal string) error {
 	return err
 }
 
-// close gives up watching the container, which has been removed.
-func (u *unit) close() {
+// finish waits until nothing watches the container any more, which has been killed or removed: only then is its log whole.
+// If the engine does not tell of its end, that is given up.
+func (u *unit) finish() {
 	u.mu.Lock()
 	stop := u.stop
 	u.mu.Unlock()
-	stop()
+	defer time.AfterFunc(logTimeout, stop).Stop()
 	u.tasks.Wait()
 }
