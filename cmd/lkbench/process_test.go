@@ -69,9 +69,11 @@ func (s *started) end() error {
 	return s.err
 }
 
-// begin starts lkbench in dir with a scenario and waits until what it prints matches.
+// begin starts lkbench in dir with a scenario, on the embedded servers unless args say otherwise, and waits until what it
+// prints matches.
 func begin(t *testing.T, dir, scenario, until string, args ...string) (*started, *output) {
 	t.Helper()
+	args = append([]string{"--infra=embedded"}, args...)
 	if testing.Short() {
 		t.Skip("runs a scenario; make test does")
 	}

@@ -49,7 +49,7 @@ func (b *Bench) call(ctx context.Context, arch string, scale float64) (w wait, e
 	out := filepath.Join(b.Dir, "called")
 	defer func() { err = errors.Join(err, os.RemoveAll(out)) }()
 	began := time.Now()
-	text, err := b.command(ctx, "run", "--arch="+arch, "--scenario=spike", "--quiet", "--out="+out,
+	text, err := b.command(ctx, "run", "--infra=embedded", "--arch="+arch, "--scenario=spike", "--quiet", "--out="+out,
 		"--set", "time_scale="+strconv.FormatFloat(scale, 'g', -1, 64), "--set", "expect=[]")
 	ended := time.Now()
 	if err != nil {
