@@ -42,7 +42,7 @@ type Instance struct {
 	// Prefix begins the name of everything a run makes outside that schema (topics, publications, replication slots):
 	// lower-case letters, digits and _, with _ at its end. Empty on servers of the run's own.
 	Prefix string
-	// Replication is how many copies a topic has.
+	// Replication is how many copies a topic is asked to have; -1 for the default of the brokers.
 	Replication int16
 	// Label says what a reader of the results must know about the infrastructure.
 	Label string
