@@ -291,7 +291,7 @@ func TestConformObjectsToWhatAGivenUpStartLeaves(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	deaf := &examination{ctx: t.Context(), say: t.Logf, Case: Case{Provider: defective{}}}
-	if err := deaf.givenUp(t.Context(), time.Second); err == nil || !strings.Contains(err.Error(), "of four starts were given up") {
+	if err := deaf.givenUp(t.Context(), time.Second); err == nil || !strings.Contains(err.Error(), "it started although its context had ended") {
 		t.Errorf("a provider that does not heed its context: got %v", err)
 	}
 }
