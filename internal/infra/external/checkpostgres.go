@@ -41,6 +41,7 @@ type database struct {
 	noReplication string
 }
 
+// Of other users' connections one may only see whose they are and in which database: they count by that.
 const examination = `
 select current_setting('server_version_num')::int, current_setting('server_version'), current_user::text, current_database()::text,
        pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool, current_setting('server_encoding'),
@@ -52,7 +53,7 @@ select current_setting('server_version_num')::int, current_setting('server_versi
                 from pg_database where datname = current_database()),
              current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
                - coalesce(current_setting('reserved_connections', true), '0')::int
-               - (select count(*) from pg_stat_activity where backend_type = 'client backend'))::int,
+               - (select count(*) from pg_stat_activity where datid is not null))::int,
        current_setting('max_replication_slots')::int - (select count(*) from pg_replication_slots)::int,
        current_setting('max_wal_senders')::int - (select count(*) from pg_stat_replication)::int
   from pg_roles r where r.rolname = current_user`

@@ -1,10 +1,13 @@
 package external
 
 import (
+	"context"
 	"crypto/rand"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"lkbench/internal/infra"
 	"lkbench/internal/infra/infratest"
@@ -126,6 +129,19 @@ func TestPostgresRights(t *testing.T) {
 			}
 		})
 	}
+	t.Run("connections of others", func(t *testing.T) {
+		for range 10 {
+			conn, err := pgx.Connect(t.Context(), server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(context.WithoutCancel(t.Context()))
+		}
+		_, err := Provider{Kafka: cluster, Postgres: user}.Start(t.Context(), infra.Options{})
+		if err == nil || !strings.Contains(err.Error(), "connections are left for guest, a run may need 30: raise max_connections") {
+			t.Errorf("got %v", err)
+		}
+	})
 	if got := things(t, cluster, server.URL); len(got) != 0 {
 		t.Errorf("left: %v", got)
 	}

@@ -3,6 +3,7 @@ package external
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"lkbench/internal/infra"
 	"lkbench/internal/infra/infratest"
+	"lkbench/internal/kafka"
 )
 
 // harness starts a run in another process and gives its prefix and a way to kill it.
@@ -107,6 +109,18 @@ func TestSweepOfAKilledHarness(t *testing.T) {
 	}
 	if words, err = p.sweep(t.Context(), time.Second); err != nil || strings.Contains(strings.Join(words, "\n"), "removed") {
 		t.Errorf("the second sweep says %v, %v", words, err)
+	}
+}
+
+// With nothing to remove the sweep does not wait, and mistakes are told as such.
+func TestSweepOfNothing(t *testing.T) {
+	words, err := Sweep(t.Context(), infratest.Kafka(t, 1), infratest.Postgres(t), "")
+	if err != nil || len(words) != 0 {
+		t.Errorf("swept %v, %v", words, err)
+	}
+	var mistake *ConfigError
+	if _, err := Sweep(t.Context(), kafka.Cluster{}, "", "pg"); !errors.As(err, &mistake) || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("got %v, want three mistakes", err)
 	}
 }
 
