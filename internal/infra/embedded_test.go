@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io/fs"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,10 +11,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	gopsutilnet "github.com/shirou/gopsutil/v4/net"
 	"github.com/shirou/gopsutil/v4/process"
-
-	"lkbench/internal/proc"
 )
 
 func query(t *testing.T, url, statement string) string {
@@ -30,30 +26,6 @@ func query(t *testing.T, url, statement string) string {
 		t.Fatalf("%s: %v", statement, err)
 	}
 	return value
-}
-
-func TestTwoInstances(t *testing.T) {
-	first, _ := startInstance(t)
-	second, _ := startInstance(t)
-	for _, i := range []*Instance{first, second} {
-		if err := CreateTopics(t.Context(), i.Kafka, 4, 1, "transactions", "dead_letters"); err != nil {
-			t.Error(err)
-		}
-		if err := CreateTopics(t.Context(), i.Kafka, 4, 1, "transactions"); err == nil || !strings.Contains(err.Error(), "transactions") {
-			t.Errorf("creating a topic again: got %v, want an error that names it", err)
-		}
-		query(t, i.Postgres, "SELECT count(*)::text FROM pg_class")
-	}
-	addresses := map[string]bool{}
-	for _, s := range []*Server{first.Brokers[0], first.Database, second.Brokers[0], second.Database} {
-		addresses[s.Address] = true
-	}
-	if len(addresses) != 4 {
-		t.Errorf("four servers share addresses: %v", addresses)
-	}
-	if first.Postgres == second.Postgres {
-		t.Error("both databases have the same connection string")
-	}
 }
 
 func TestSettingsAreDurable(t *testing.T) {
@@ -91,48 +63,6 @@ func TestSettingsAreDurable(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(again)
-}
-
-// tree gives a server's processes.
-func tree(t *testing.T, s *Server) []int32 {
-	t.Helper()
-	ids, err := proc.Descendants(int(s.PIDs()[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pids := []int32{s.PIDs()[0]}
-	for _, id := range ids {
-		pids = append(pids, int32(id.PID))
-	}
-	return pids
-}
-
-func TestListensOnLoopbackOnly(t *testing.T) {
-	i, _ := startInstance(t)
-	for _, s := range []*Server{i.Brokers[0], i.Database} {
-		listening := 0
-		for _, pid := range tree(t, s) {
-			connections, err := gopsutilnet.ConnectionsPidWithContext(t.Context(), "inet", pid)
-			if alive, gone := process.PidExists(pid); gone == nil && !alive {
-				continue // one of PostgreSQL's short-lived workers
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range connections {
-				if c.Status != "LISTEN" {
-					continue
-				}
-				listening++
-				if !net.ParseIP(c.Laddr.IP).IsLoopback() {
-					t.Errorf("the %s listens on %s", s.Role, c.Laddr.IP)
-				}
-			}
-		}
-		if listening == 0 {
-			t.Errorf("found no listening socket of the %s", s.Role)
-		}
-	}
 }
 
 func TestPasswordStaysSecret(t *testing.T) {
@@ -174,51 +104,6 @@ func TestPasswordStaysSecret(t *testing.T) {
 	if err != nil || files < 100 {
 		t.Errorf("looked at %d files, %v", files, err)
 	}
-}
-
-func TestStopLeavesNothing(t *testing.T) {
-	before := len(below(t))
-	i, w := startInstance(t)
-	all := below(t)
-	if len(all) < before+4 { // broker, guard, postmaster and its workers
-		t.Errorf("%d processes run, want at least %d", len(all), before+4)
-	}
-	if err := i.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range all {
-		if id.Alive() {
-			t.Errorf("after Stop lives: %s", command(id.PID))
-		}
-	}
-	for _, s := range []*Server{i.Brokers[0], i.Database} {
-		if conn, err := net.Dial("tcp", s.Address); err == nil {
-			conn.Close()
-			t.Errorf("the %s still answers on %s", s.Role, s.Address)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(w.Dir); !os.IsNotExist(err) {
-		t.Errorf("the workspace is still there: %v", err)
-	}
-}
-
-func TestStopAndRestartInOrder(t *testing.T) {
-	i, _ := startInstance(t)
-	if err := i.Database.Restart(t.Context()); err == nil || !strings.Contains(err.Error(), "still runs") {
-		t.Errorf("restarting a running server: got %v", err)
-	}
-	for _, s := range []*Server{i.Brokers[0], i.Database} {
-		if err := s.Stop(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	query(t, i.Postgres, "SELECT 'still there'")
 }
 
 func TestStartThatFailsLeavesNothing(t *testing.T) {

@@ -1,12 +1,10 @@
 package infra
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,53 +16,6 @@ import (
 
 	"lkbench/internal/proc"
 )
-
-func TestNothingOutlivesAKilledHarness(t *testing.T) {
-	ownCache(t)
-	alive := newWorkspace(t)
-	harness := exec.Command(os.Args[0], harnessVerb)
-	harness.Stderr = os.Stderr
-	out, err := harness.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := harness.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err != nil {
-		_ = harness.Wait()
-		t.Fatalf("the harness did not start: %v", err)
-	}
-	var report harnessReport
-	if err := json.Unmarshal(line, &report); err != nil {
-		t.Fatal(err)
-	}
-	if len(report.Processes) < 4 { // broker, guard, postmaster, its workers
-		t.Errorf("the harness has %d processes below it, want at least 4", len(report.Processes))
-	}
-	if swept, err := Sweep(t.Context(), nil); err != nil || len(swept) != 0 {
-		t.Errorf("a sweep beside two live runs removed %v, %v", swept, err)
-	}
-	if err := harness.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	killed := time.Now()
-	_ = harness.Wait()
-	gone(t, report.Processes)
-	t.Logf("all gone %v after SIGKILL of the harness", time.Since(killed).Round(time.Millisecond))
-
-	swept, err := Sweep(t.Context(), nil)
-	if err != nil || !slices.Equal(swept, []string{report.Dir}) {
-		t.Errorf("the sweep removed %v, %v; want %s", swept, err, report.Dir)
-	}
-	if _, err := os.Stat(report.Dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the directory of the dead run is still there: %v", err)
-	}
-	if _, err := os.Stat(alive.Dir); err != nil {
-		t.Errorf("the directory of the live run: %v", err)
-	}
-}
 
 // A server whose guard and harness are both killed while it cannot act is what a sweep is for.
 func TestSweepEndsStraysAndOnlyThem(t *testing.T) {
