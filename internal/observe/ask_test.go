@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestSamplerAsksForUsage: a group answers, one fails in the middle, one is not there at first, one begins again, one hangs and heeds
-// nothing. None holds up a sample by more than the timeout, and what is not known is absent, not zero.
+// TestSamplerAsksForUsage: a group answers, one fails in the middle, one is not there at first, one begins again, one hangs
+// and heeds nothing. None holds up a sample by more than the timeout, and what is not known is absent, not zero.
 func TestSamplerAsksForUsage(t *testing.T) {
 	const second = time.Second
 	synctest.Test(t, func(t *testing.T) {

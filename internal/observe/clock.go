@@ -16,7 +16,8 @@ const (
 	clockTrips = 16
 )
 
-// serverClock turns times of the server's clock into times of the harness's. Another machine, or a virtual one, has a clock of its own.
+// serverClock turns times of the server's clock into times of the harness's. Another machine, or a virtual one, has a clock
+// of its own.
 type serverClock struct {
 	now  func() time.Time
 	base time.Time // of the harness; with the monotonic clock, so that setting the machine's clock changes nothing
@@ -54,8 +55,8 @@ func (c *serverClock) measure(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// take notes a measurement. An offset that differs from the one in use by less than its own error is no reason to change it: so the clock of the
-// same machine has the offset zero, exactly.
+// take notes a measurement. An offset that differs from the one in use by less than its own error is no reason to change it:
+// so the clock of the same machine has the offset zero, exactly.
 func (c *serverClock) take(offset, uncertain time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

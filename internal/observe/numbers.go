@@ -13,8 +13,8 @@ type span struct {
 	until uint64
 }
 
-// numbers keeps which numbers of a sequence were read. A sequence gives its numbers before the transactions commit, which they do in
-// any order or never; so what lies below the highest may still come.
+// numbers keeps which numbers of a sequence were read. A sequence gives its numbers before the transactions commit, which
+// they do in any order or never; so what lies below the highest may still come.
 type numbers struct {
 	high    int64  // the highest that was read
 	missing []span // below it, ascending
@@ -29,12 +29,12 @@ func (n *numbers) missed() (from, to []int64) {
 	return from, to
 }
 
-// take notes the answer to one look: the numbers that are there, above high or missing so far; the lowest transaction that was still
-// running at that moment; and the next transaction id that will be given away, read not before the look began.
+// take notes the answer to one look: the numbers that are there, above high or missing so far; the lowest transaction that
+// was still running at that moment; and the next transaction id that will be given away, read not before the look began.
 //
-// A span that a look has missed may be given up when every transaction that could hold one of its numbers has ended before a later look, for then
-// that look would have seen it. The bound is taken at the look after the one that missed: whoever held a number below one
-// that was visible then had its transaction id by then.
+// A span that a look has missed may be given up when every transaction that could hold one of its numbers has ended before a
+// later look, for then that look would have seen it. The bound is taken at the look after the one that missed: whoever held
+// a number below one that was visible then had its transaction id by then.
 func (n *numbers) take(read []int64, running, next uint64) {
 	slices.Sort(read)
 	fresh := sort.Search(len(read), func(i int) bool { return read[i] > n.high })

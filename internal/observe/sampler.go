@@ -172,8 +172,8 @@ type usageAnswer struct {
 	err   error
 }
 
-// ask asks the groups that must be asked; as many answers come as the channel can hold. One that still has not answered the last time is left
-// out, so that questions cannot pile up.
+// ask asks the groups that must be asked; as many answers come as the channel can hold. One that still has not answered the
+// last time is left out, so that questions cannot pile up.
 func (s *Sampler) ask(ctx context.Context) <-chan usageAnswer {
 	var groups []int
 	for i, g := range s.cfg.Groups {

@@ -13,9 +13,9 @@ import (
 	"lkbench/internal/infra"
 )
 
-// tenant is a user who may make schemas in the database, log in, and what the attributes say, and nothing else; with a schema of its
-// own, of the same name, that holds the table alerts. Other schemas have a table of that name too. It gives the connection string with that
-// schema as search path, and the superuser's connection.
+// tenant is a user who may make schemas in the database, log in, and what the attributes say, and nothing else; with a
+// schema of its own, of the same name, that holds the table alerts. Other schemas have a table of that name too. It gives
+// the connection string with that schema as search path, and the superuser's connection.
 func tenant(t *testing.T, attributes string) (address string, super *pgx.Conn) {
 	t.Helper()
 	plain, super := database(t, alertTable("alerts"), "create schema aaa", alertTable("aaa.alerts"))

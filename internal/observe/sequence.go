@@ -23,8 +23,8 @@ const numberName = "lkbench_seq"
 // lockWithin bounds the wait for the lock that adding or dropping a column needs.
 const lockWithin = "20s"
 
-// sequenceSource reads the alert tables themselves, every pollEvery, for rows with numbers not read yet. It is for servers whose log may
-// not be followed. It costs the system under test a number and an index entry a row, and the reading.
+// sequenceSource reads the alert tables themselves, every pollEvery, for rows with numbers not read yet. It is for servers
+// whose log may not be followed. It costs the system under test a number and an index entry a row, and the reading.
 //
 // A row of an answer was visible when the answer came, and was not when the poll before it was sent: so a latency is never
 // too short, and too long by less than the time between these two, which is the observer lag here.
@@ -149,8 +149,8 @@ const (
 	kindNext           // the next transaction id
 )
 
-// query reads all tables in one statement, hence in one snapshot. age counts from a transaction id to the next one that will be given
-// away: a snapshot's own upper bound would leave out transactions that began last and have not ended.
+// query reads all tables in one statement, hence in one snapshot. age counts from a transaction id to the next one that will
+// be given away: a snapshot's own upper bound would leave out transactions that began last and have not ended.
 func (s *sequenceSource) query() string {
 	parts := []string{
 		fmt.Sprintf("select %d, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, null::text, null::text", kindRunning),

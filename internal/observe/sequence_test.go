@@ -169,8 +169,8 @@ func countingMissing(t *testing.T, url, table string) (*Follower, *atomic.Int64)
 	return f, &missing
 }
 
-// TestSequenceWaitsForATransactionThatHasOnlyANumber stops an insert between taking its number and writing its row. With a plain sequence
-// the transaction would have no id yet, and its number would be given up.
+// TestSequenceWaitsForATransactionThatHasOnlyANumber stops an insert between taking its number and writing its row. With a
+// plain sequence the transaction would have no id yet, and its number would be given up.
 func TestSequenceWaitsForATransactionThatHasOnlyANumber(t *testing.T) {
 	url, conn := database(t, alertTable("alerts"),
 		`create function hold() returns trigger language plpgsql as $$ begin

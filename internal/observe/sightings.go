@@ -55,8 +55,8 @@ func (s *sightings) ruleIndex(rule []byte) int {
 	return -1
 }
 
-// visible records rows that were visible at the given time, and forgets them. commit is when they were committed; zero where that is
-// not known.
+// visible records rows that were visible at the given time, and forgets them. commit is when they were committed; zero where
+// that is not known.
 func (s *sightings) visible(t *transaction, commit, at time.Time) (alerts int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
