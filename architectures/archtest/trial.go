@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"testing"
 	"time"
 
@@ -186,34 +185,13 @@ func (tr *trial) await(what string, wanted func(architectures.Progress) bool) er
 	}
 }
 
-// collect writes down what topics and tables hold. A server may still commit what a component that has ended had sent it:
-// what was collected counts only if nothing has moved meanwhile.
-func (tr *trial) collect() error {
-	before, err := tr.system.Progress(tr.ctx)
-	if err != nil {
-		return err
-	}
-	for {
-		if err := oracle.Collect(tr.ctx, oracle.CollectConfig{
-			Kafka: tr.env.Kafka, Topic: tr.env.Topic, DeadLetters: tr.env.DeadLetters, Postgres: tr.env.Postgres,
-			Dir: tr.dir, Source: tr.source, Events: tr.schedule.Len(), Progress: before,
-		}); err != nil {
-			return err
-		}
-		after, err := tr.system.Progress(tr.ctx)
-		if err != nil {
-			return err
-		}
-		if reflect.DeepEqual(before, after) {
-			return nil
-		}
-		before = after
-	}
-}
-
 // judge has the oracle look at what is left when everything has come to rest.
 func (tr *trial) judge() error {
-	if err := tr.collect(); err != nil {
+	err := oracle.CollectAtRest(tr.ctx, oracle.CollectConfig{
+		Kafka: tr.env.Kafka, Topic: tr.env.Topic, DeadLetters: tr.env.DeadLetters, Postgres: tr.env.Postgres,
+		Dir: tr.dir, Source: tr.source, Events: tr.schedule.Len(),
+	}, func(ctx context.Context) (any, error) { return tr.system.Progress(ctx) })
+	if err != nil {
 		return err
 	}
 	judgement, err := oracle.Judge(tr.dir, oracle.JudgeConfig{Rules: tr.env.Rules, Source: tr.source, Schedule: tr.schedule})

@@ -142,7 +142,7 @@ func fill(t *testing.T, database string, e *evidence) {
 				cast = append(cast, "(r->>"+strconv.Itoa(len(cast))+")::"+kind)
 			}
 		}
-		var rows [][]*string
+		rows := [][]*string{}
 		for _, row := range e.views[i] {
 			var out []*string
 			for _, text := range row {

@@ -84,14 +84,10 @@ func (r *run) finish(ctx context.Context) (string, error) {
 
 // verify collects the evidence and judges it; it gives the series of freshness.
 func (r *run) verify(ctx context.Context) (*results.Histogram, error) {
-	progress, err := r.system.Progress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = oracle.Collect(ctx, oracle.CollectConfig{
+	err := oracle.CollectAtRest(ctx, oracle.CollectConfig{
 		Kafka: r.instance.Kafka, Topic: r.topic(), DeadLetters: r.deadLetters(), Postgres: r.instance.Postgres,
-		Dir: r.folder.Dir(), Source: r.source, Events: r.schedule.Len(), Progress: progress,
-	})
+		Dir: r.folder.Dir(), Source: r.source, Events: r.schedule.Len(),
+	}, func(ctx context.Context) (any, error) { return r.system.Progress(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("collect the evidence: %w", err)
 	}
