@@ -62,6 +62,7 @@ func KafkaSettings(brokers int, session time.Duration) []Setting {
 		{"controller.listener.names", "CONTROLLER", "controllers have a port of their own"},
 		{"broker.session.timeout.ms", fmt.Sprint(session.Milliseconds()), "how long a broker that was killed counts as alive: nobody leads its partitions until then, not even itself after a restart"},
 		{"broker.heartbeat.interval.ms", fmt.Sprint(heartbeat.Milliseconds()), "four missed ones end a session"},
+		{"initial.broker.registration.timeout.ms", fmt.Sprint(startTimeout.Milliseconds()), "on a busy machine three controllers take long to elect one: a broker waits as long as its start may take, where Kafka's 60 s end it"},
 		{"auto.create.topics.enable", "false", "a topic that a typing error made would hide the error"},
 		{"default.replication.factor", copies, "as many copies as brokers"},
 		{"min.insync.replicas", inSync, "of three copies two hold what is acknowledged: one broker can be lost without losing a record or the service"},
