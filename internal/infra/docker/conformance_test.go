@@ -13,7 +13,7 @@ import (
 	"lkbench/internal/infra/infratest"
 )
 
-// The session is short so that a killed broker is let in again soon; how long it is changes nothing that is examined.
+// The session of a single broker is short so that it is let in again soon; how long it is changes nothing that is examined.
 const session = time.Second
 
 func TestDockerConforms(t *testing.T) {
@@ -21,7 +21,8 @@ func TestDockerConforms(t *testing.T) {
 }
 
 func TestDockerOfThreeConforms(t *testing.T) {
-	infratest.Conform(t, conformance(t, Provider{Brokers: 3, SessionTimeout: session}))
+	// Kafka's own session: with a short one a busy machine shuts healthy brokers out, and three of them are busy enough.
+	infratest.Conform(t, conformance(t, Provider{Brokers: 3}))
 }
 
 func conformance(t *testing.T, p Provider) infratest.Case {

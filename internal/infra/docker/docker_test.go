@@ -255,7 +255,7 @@ func logsAreAppended(t *testing.T, w *infra.Workspace) {
 // Of three brokers one can be lost without losing the service.
 func TestThreeBrokers(t *testing.T) {
 	c := needEngine(t)
-	i, w := start(t, Provider{Brokers: 3, SessionTimeout: 2 * time.Second})
+	i, w := start(t, Provider{Brokers: 3})
 	if i.Replication != 3 || len(i.Brokers) != 3 || i.KafkaSettings["min.insync.replicas"] != "2" || i.Label != "containers; three copies; brokers without fsync" {
 		t.Errorf("%d copies on %d brokers, %s; %v", i.Replication, len(i.Brokers), i.Label, i.KafkaSettings)
 	}
