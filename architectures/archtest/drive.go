@@ -47,8 +47,13 @@ func (tr *trial) drive(c conditions) (err error) {
 		}
 	}
 	asking, cease := context.WithCancel(tr.ctx)
+	ask, err := tr.asker(asking, generator) // connects: before anything is disturbed
+	if err != nil {
+		cease()
+		return err
+	}
 	asked := make(chan error, 1)
-	go func() { asked <- tr.ask(asking, generator, origin) }()
+	go func() { asked <- ask(origin) }()
 	defer func() {
 		cease()
 		err = errors.Join(err, <-asked)
@@ -96,23 +101,24 @@ func (tr *trial) drain() error {
 	})
 }
 
-// ask sends probe queries about customers of recent events until ctx ends. Queries may fail while PostgreSQL is down.
-func (tr *trial) ask(ctx context.Context, generator *loadgen.Generator, origin time.Time) error {
+// asker prepares probe queries about customers of recent events, which are sent until ctx ends. They may fail while
+// PostgreSQL is down.
+func (tr *trial) asker(ctx context.Context, generator *loadgen.Generator) (ask func(origin time.Time) error, err error) {
 	if err := os.MkdirAll(filepath.Join(tr.dir, "evidence"), 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	out, err := os.Create(filepath.Join(tr.dir, "evidence", "probes.jsonl"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	prober, err := observe.NewProber(ctx, observe.ProberConfig{
 		Postgres: tr.env.Postgres, Rate: 100, For: time.Hour, InFlight: 2, Timeout: 5 * time.Second, Out: out,
 		Pick: func(i uint64) (string, bank.Micros) { return tr.pick(i, uint64(generator.Progress().Sent)) },
 	})
 	if err != nil {
-		return errors.Join(err, out.Close())
+		return nil, errors.Join(err, out.Close())
 	}
-	return errors.Join(prober.Run(ctx, origin), out.Close())
+	return func(origin time.Time) error { return errors.Join(prober.Run(ctx, origin), out.Close()) }, nil
 }
 
 // pick chooses a customer of one of the last events sent.
