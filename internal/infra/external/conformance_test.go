@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -46,9 +47,15 @@ func TestConforms(t *testing.T) {
 				KillHarness: postgres == s.Follower, HarnessEnv: []string{serversVariable + "=" + string(text)},
 				Left: func(ctx context.Context, _ string) ([]string, error) { return made(ctx, s) },
 				Sweep: func(ctx context.Context) error {
-					words, err := external.Sweep(ctx, s.Kafka, postgres, "")
-					t.Log(words)
-					return err
+					// A server takes a moment to notice that a client was killed; until then the run lives.
+					for {
+						words, err := external.Sweep(ctx, s.Kafka, postgres, "")
+						t.Log(words)
+						if err != nil || !strings.Contains(strings.Join(words, "\n"), "its run lives") {
+							return err
+						}
+						time.Sleep(100 * time.Millisecond)
+					}
 				},
 			})
 		})
