@@ -243,7 +243,7 @@ func javaTool(ctx context.Context, class string, args ...string) (string, error)
 	}
 	_, jars, cached, err := infra.KafkaCached()
 	if err != nil || !cached {
-		return "", errors.Join(errors.New("Kafka's jars are not in the cache, though its broker has just run"), err)
+		return "", errors.Join(errors.New("the jars of Kafka are not in the cache, though its broker has just run"), err)
 	}
 	cmd := exec.CommandContext(ctx, java.Path, append([]string{"-cp", filepath.Join(jars, "*"), class}, args...)...)
 	var stderr bytes.Buffer

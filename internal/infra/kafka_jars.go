@@ -101,7 +101,7 @@ func namedJars(libs string) (version, dir string, err error) {
 			continue
 		}
 		if major, err := strconv.Atoi(match[2]); err != nil || major < oldestKafka {
-			return "", "", fmt.Errorf("Kafka %s is too old: expected %d.0 or newer", match[1], oldestKafka)
+			return "", "", fmt.Errorf("version %s of Kafka is too old: expected %d.0 or newer", match[1], oldestKafka)
 		}
 		return match[1], dir, nil
 	}

@@ -240,7 +240,7 @@ func TestNamedJars(t *testing.T) {
 		name, file, want string
 	}{
 		{"right", "kafka_2.13-4.1.0.jar", ""},
-		{"too old", "kafka_2.13-3.9.1.jar", "Kafka 3.9.1 is too old: expected 4.0 or newer"},
+		{"too old", "kafka_2.13-3.9.1.jar", "version 3.9.1 of Kafka is too old: expected 4.0 or newer"},
 		{"no broker", "kafka-clients-4.3.1.jar", "expected the directory libs of a Kafka distribution"},
 		{"sources", "kafka_2.13-4.3.1-sources.jar", "expected the directory libs of a Kafka distribution"},
 	}

@@ -22,7 +22,7 @@ func onFreePorts[T any](n int, choose func(n int) ([]int, error), start func(por
 			return none, err
 		}
 		started, err := start(ports)
-		if err == nil || allFree(ports) {
+		if err == nil || allFree(ports) && !taken(err) {
 			return started, err
 		}
 		last = err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"strings"
 )
 
 // Servers listen below the range from which the kernel takes ports for outgoing connections (from 32768 on Linux, 49152
@@ -24,13 +25,19 @@ func OnFreePort[T any](start func(port int) (T, error)) (T, error) {
 			continue
 		}
 		server, err := start(port)
-		if err == nil || portFree(port) && !errors.Is(err, ErrPortTaken) {
+		if err == nil || portFree(port) && !taken(err) {
 			return server, err
 		}
 		last = err
 	}
 	var none T
 	return none, fmt.Errorf("find a free port: 100 random ports of 127.0.0.1 between %d and %d are taken (%w)", firstPort, lastPort, last)
+}
+
+// taken says whether a server did not start because somebody held its port, if only for a moment: the end of its log, which
+// is part of the error, has the system's words for it.
+func taken(err error) bool {
+	return errors.Is(err, ErrPortTaken) || strings.Contains(strings.ToLower(err.Error()), "address already in use")
 }
 
 func portFree(port int) bool {

@@ -47,6 +47,19 @@ func TestOnFreePort(t *testing.T) {
 			t.Errorf("%d calls, %v; want a second one that succeeds", calls, err)
 		}
 	})
+	t.Run("taken for a moment", func(t *testing.T) {
+		calls := 0
+		_, err := OnFreePort(func(int) (int, error) {
+			calls++
+			if calls == 1 {
+				return 0, errors.New("it ended; the end of its log: could not bind IPv4 address: Address already in use")
+			}
+			return 0, nil
+		})
+		if calls != 2 || err != nil {
+			t.Errorf("%d calls, %v; want a second one that succeeds", calls, err)
+		}
+	})
 	t.Run("another error", func(t *testing.T) {
 		calls := 0
 		_, err := OnFreePort(func(int) (int, error) { calls++; return 0, errors.New("disk full") })

@@ -2,24 +2,35 @@ package oracle
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 )
 
-// CollectAtRest is Collect for an architecture whose processes have ended just now. The database server may still finish
-// what one of them had asked for, a commit above all, after the process is gone: what was collected counts only if the
-// architecture's progress is the same before and after, and is collected again if it is not. progress asks for it.
+// restTries bounds how often CollectAtRest collects: what still moves then is not at rest.
+const restTries = 10
+
+// CollectAtRest is Collect for an architecture that has nothing left to do, or whose processes have ended just now. The
+// database server may still finish what one of them had asked for, a commit above all, after the process is gone: what was
+// collected counts only if the architecture's progress is the same before and after, and is collected again if it is not,
+// ten times at most. progress asks for it.
 func CollectAtRest(ctx context.Context, cfg CollectConfig, progress func(context.Context) (any, error)) error {
 	before, err := progress(ctx)
-	for err == nil {
+	if err != nil {
+		return err
+	}
+	for range restTries {
 		cfg.Progress = before
 		if err := Collect(ctx, cfg); err != nil {
 			return err
 		}
-		var after any
-		if after, err = progress(ctx); err == nil && reflect.DeepEqual(before, after) {
+		after, err := progress(ctx)
+		if err != nil {
+			return err
+		}
+		if reflect.DeepEqual(before, after) {
 			return nil
 		}
 		before = after
 	}
-	return err
+	return fmt.Errorf("the architecture does not come to rest: its progress was another one after each of %d collections", restTries)
 }

@@ -33,6 +33,9 @@ func TestCollectAtRest(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(kept)) != `["new"]` || asked != 3 {
 		t.Errorf("asked %d times, kept %s, %v; want three times and the last", asked, kept, err)
 	}
+	if err := CollectAtRest(t.Context(), cfg, func(context.Context) (any, error) { asked++; return asked, nil }); err == nil || !strings.Contains(err.Error(), "does not come to rest") {
+		t.Errorf("progress that never stands still: got %v", err)
+	}
 	gone := errors.New("gone")
 	if err := CollectAtRest(t.Context(), cfg, func(context.Context) (any, error) { return nil, gone }); !errors.Is(err, gone) {
 		t.Errorf("progress that cannot be told: got %v", err)

@@ -52,7 +52,7 @@ func examineKafka(ctx context.Context, cluster kafka.Cluster, prefix string, rep
 	}
 	defer client.Close()
 	if len(metadata.Brokers) == 0 {
-		return metadata, nil, fmt.Errorf("Kafka at %v names no brokers", cluster)
+		return metadata, nil, fmt.Errorf("the Kafka at %v names no brokers", cluster)
 	}
 	lacks := unreachable(ctx, client, cluster, metadata)
 	if len(lacks) > 0 {
@@ -62,7 +62,7 @@ func examineKafka(ctx context.Context, cluster kafka.Cluster, prefix string, rep
 	topic := prefix + checkTopic
 	refused, err := tryCreate(ctx, client, topic, replication)
 	if err != nil {
-		return metadata, nil, fmt.Errorf("Kafka: look whether topics may be created: %w", err)
+		return metadata, nil, fmt.Errorf("look in Kafka whether topics may be created: %w", err)
 	}
 	family := family(prefix)
 	allow := func(operation string) string {
@@ -84,7 +84,7 @@ func examineKafka(ctx context.Context, cluster kafka.Cluster, prefix string, rep
 			continue // a service that knows only a part of the protocol; the trial will tell
 		}
 		if err != nil {
-			return metadata, nil, fmt.Errorf("Kafka: look for the right %s: %w", r.operation, err)
+			return metadata, nil, fmt.Errorf("look in Kafka for the right %s: %w", r.operation, err)
 		}
 		if denied := kerr.ErrorForCode(code); errors.Is(denied, kerr.TopicAuthorizationFailed) || errors.Is(denied, kerr.ClusterAuthorizationFailed) {
 			lacks = append(lacks, fmt.Sprintf("Kafka: %s lacks %s on topics that begin with %s: %s", who, r.operation, family, allow(r.operation)))

@@ -42,12 +42,12 @@ func reachKafka(ctx context.Context, cluster kafka.Cluster, options ...kgo.Opt) 
 // explainKafka adds to the error of a connection what to do.
 func explainKafka(ctx context.Context, err error, cluster kafka.Cluster) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("Kafka at %v: %w", cluster, context.Cause(ctx))
+		return fmt.Errorf("the Kafka at %v: %w", cluster, context.Cause(ctx))
 	}
 	if advice := kafkaAdvice(ctx, err, cluster); advice != "" {
-		return fmt.Errorf("Kafka at %v: %w: %s", cluster, err, advice)
+		return fmt.Errorf("the Kafka at %v: %w: %s", cluster, err, advice)
 	}
-	return fmt.Errorf("Kafka at %v: %w", cluster, err)
+	return fmt.Errorf("the Kafka at %v: %w", cluster, err)
 }
 
 func kafkaAdvice(ctx context.Context, err error, cluster kafka.Cluster) string {
