@@ -27,8 +27,9 @@ const (
 // readyWithin bounds the time from the start of the components until all of them can work.
 const readyWithin = 60 * time.Second
 
-// endWithin bounds the orderly end of everything; what has not ended by then is killed.
-const endWithin = 20 * time.Second
+// endWithin bounds the orderly end of everything; what has not ended by then is killed. A managed service may take half a
+// minute to delete a topic.
+const endWithin = time.Minute
 
 // lead is the time from the last preparation to the first intended send, so that the driver starts on time.
 const lead = 100 * time.Millisecond
