@@ -34,19 +34,23 @@ func TestViewsAreExact(t *testing.T) {
 		"anomalies":         {`and v."offset" > u."offset"`, ""},
 	} {
 		t.Run("wrong "+view, func(t *testing.T) {
-			w := newWorld(t)
-			text := script(w.env)
-			text = text[strings.Index(text, "create view "+view):]
-			text = text[len("create"):strings.Index(text, ";")]
-			broken := strings.ReplaceAll(text, wrong[0], wrong[1])
-			if broken == text {
-				t.Fatalf("%s does not say %q", view, wrong[0])
+			// On a busy machine the reads of one stream can all miss the moments that matter.
+			var err error
+			for range 10 {
+				w := newWorld(t)
+				text := script(w.env)
+				text = text[strings.Index(text, "create view "+view):]
+				text = text[len("create"):strings.Index(text, ";")]
+				broken := strings.ReplaceAll(text, wrong[0], wrong[1])
+				if broken == text {
+					t.Fatalf("%s does not say %q", view, wrong[0])
+				}
+				w.exec(t, "create or replace"+broken)
+				if err = watchViews(t, w); errors.As(err, new(inexact)) {
+					return
+				}
 			}
-			w.exec(t, "create or replace"+broken)
-			err := watchViews(t, w)
-			if !errors.As(err, new(inexact)) {
-				t.Errorf("the wrong view passes: %v", err)
-			}
+			t.Errorf("the wrong view passes: %v", err)
 		})
 	}
 }
