@@ -390,7 +390,7 @@ func TestConformObjectsToWhatASweepLeaves(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	e.Sweep = func(context.Context) error { return os.Remove(file) }
+	e.Sweep = func(context.Context) error { return os.RemoveAll(file) }
 	if err := e.harnessKilled(t.Context(), t.Name(), 0); err != nil {
 		t.Errorf("with a sweep that removes it: %v", err)
 	}
