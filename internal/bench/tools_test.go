@@ -21,3 +21,9 @@ func TestRatesOfKafkasTools(t *testing.T) {
 		t.Error("a consumer that failed has a rate")
 	}
 }
+
+func TestFastest(t *testing.T) {
+	if got := fastest([]series{{1, 9, 1}, {3, 3, 3}, {2, 2, 2}}); got.median() != 3 {
+		t.Errorf("the fastest is %v", got)
+	}
+}
