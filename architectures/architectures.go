@@ -42,9 +42,17 @@ type Architecture interface {
 // Component is one process of an architecture, which can be killed on its own.
 type Component struct {
 	Name string
+	// Roles are what a fault can target it by beside its name: "stream" for what follows the topic, "speed" and "ingest" where a
+	// stream layer is of two parts, "batch" for what computes history anew.
+	Roles []string
 	// Consumes says that the component reads the topic: it is ready when Progress has its position in every partition,
 	// and the run is drained when all such positions have reached the end.
 	Consumes bool
+	// OnDemand says that the component runs only when Reprocessor.Reprocess was called, until it ends by itself with exit code 0.
+	OnDemand bool
+	// Becomes names the component whose place one on demand takes when its answers are switched to: from then on its process is
+	// that component's, and the former one is not started again. Empty: it takes none.
+	Becomes string
 	// Run does the component's work until ctx ends (then it returns nil) or it cannot go on (then the supervisor
 	// starts it again). It is called in a process of its own.
 	Run func(ctx context.Context, env Environment) error
@@ -93,4 +101,28 @@ type Batch struct {
 	ReadS       float64   `json:"read_s"`       // read and compute, which run together
 	WriteS      float64   `json:"write_s"`      // staging the result
 	PublishS    float64   `json:"publish_s"`    // the publishing transaction
+	// RealtimeRows are the realtime rows that the generation took over.
+	RealtimeRows int64 `json:"realtime_rows"`
+}
+
+// Reprocessor is a System that can correct history while it serves. What was asked for is in the database, so it is carried out
+// whatever ends meanwhile.
+type Reprocessor interface {
+	System
+	// Reprocess asks for all events to be processed again under the given rules, and for the answers to be switched to in one
+	// transaction. What is not served any more goes after the grace time. It returns when the request stands.
+	Reprocess(ctx context.Context, rules bank.Rules, grace time.Duration) error
+	// Reprocessing says how far the last request has come; nil without one.
+	Reprocessing(ctx context.Context) (*Reprocessing, error)
+}
+
+// Reprocessing is how far a request to correct history has come, by the architecture's own account. Times are of the clock
+// of the process that did it; nil: not yet.
+type Reprocessing struct {
+	RequestedAt time.Time  `json:"requested_at"`
+	StartedAt   *time.Time `json:"started_at,omitempty"`  // the first event was about to be read
+	SwitchedAt  *time.Time `json:"switched_at,omitempty"` // the new answers are served
+	DoneAt      *time.Time `json:"done_at,omitempty"`     // the former ones are gone
+	Events      int64      `json:"events"`                // processed again so far; after the switch, by then
+	Attempts    int        `json:"attempts"`              // how often a process has begun or taken up the work
 }

@@ -80,7 +80,7 @@ func (s *nullSender) Flush(context.Context) error { return nil }
 func BenchmarkGenerator(b *testing.B) {
 	s := catalogued(b, "spike")
 	// b.N events, ten nanoseconds apart.
-	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(time.Duration(b.N) * 10), Rate: 100e6}}
+	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(time.Duration(b.N) * 10), Rate: scenarios.Rate{PerS: 100e6}}}
 	g, _ := newGenerator(b, s, &nullSender{}, NewClock(time.Now()), 256<<20)
 	b.ReportAllocs()
 	b.ResetTimer()

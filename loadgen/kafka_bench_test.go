@@ -30,7 +30,7 @@ func benchSender(b *testing.B) *KafkaSender {
 // everything due at once: b.N events, ten nanoseconds apart.
 func atOnce(b *testing.B) *scenarios.Scenario {
 	s := catalogued(b, "spike")
-	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(time.Duration(b.N) * 10), Rate: 100e6}}
+	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(time.Duration(b.N) * 10), Rate: scenarios.Rate{PerS: 100e6}}}
 	return s
 }
 
@@ -84,7 +84,7 @@ func BenchmarkKafkaOnSchedule(b *testing.B) {
 	for b.Loop() {
 		sender := benchSender(b)
 		s := catalogued(b, "spike")
-		s.Warmup, s.Load = scenarios.Duration(time.Second), []scenarios.Step{{For: scenarios.Duration(2 * time.Second), Rate: 50_000}}
+		s.Warmup, s.Load = scenarios.Duration(time.Second), []scenarios.Step{{For: scenarios.Duration(2 * time.Second), Rate: scenarios.Rate{PerS: 50_000}}}
 		g, _ := newGenerator(b, s, sender, NewClock(time.Now().Add(100*time.Millisecond)), 256<<20)
 		if err := g.Run(context.Background()); err != nil {
 			b.Fatal(err)

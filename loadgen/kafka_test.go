@@ -54,7 +54,7 @@ func TestKafkaSender(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := catalogued(t, "odd")
-	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(time.Second), Rate: 50_000}}
+	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(time.Second), Rate: scenarios.Rate{PerS: 50_000}}}
 	g, path := newGenerator(t, s, sender, NewClock(time.Now()), 256<<20)
 	if err := g.Run(ctx); err != nil {
 		t.Fatal(err)

@@ -36,16 +36,16 @@ func NewSchedule(s *scenarios.Scenario) (*Schedule, error) {
 	}
 	sched := &Schedule{}
 	if s.Warmup > 0 {
-		first := s.Load[0].Rate + s.Load[0].From // one of them is zero
+		first := s.Load[0].Rate.PerS + s.Load[0].From.PerS // one of them is zero
 		if err := sched.add(time.Duration(s.Warmup), first, first); err != nil {
 			return nil, fmt.Errorf("scenario %s: warmup: %w", s.Name, err)
 		}
 	}
 	sched.warmup, sched.warm = sched.end, sched.length
 	for i, step := range s.Load {
-		from, to := step.From, step.To
+		from, to := step.From.PerS, step.To.PerS
 		if from == 0 && to == 0 {
-			from, to = step.Rate, step.Rate
+			from, to = step.Rate.PerS, step.Rate.PerS
 		}
 		if err := sched.add(time.Duration(step.For), from, to); err != nil {
 			return nil, fmt.Errorf("scenario %s: load step %d: %w", s.Name, i+1, err)

@@ -15,7 +15,7 @@ func ordinary(events int) *scenarios.Scenario {
 	return &scenarios.Scenario{
 		Name: "ordinary", Seed: 42,
 		Events: scenarios.Events{Source: "synthetic", Speed: 60, Customers: 200_000},
-		Load:   []scenarios.Step{{For: scenarios.Duration(time.Duration(events) * time.Millisecond), Rate: 1000}},
+		Load:   []scenarios.Step{{For: scenarios.Duration(time.Duration(events) * time.Millisecond), Rate: scenarios.Rate{PerS: 1000}}},
 		Rules: scenarios.Rules{RelativePercent: 50, AbsoluteINR: 50000, VelocityCount: 3, Window: scenarios.Duration(5 * time.Minute),
 			Watermark: scenarios.Duration(2 * time.Minute), DedupHorizon: scenarios.Duration(time.Hour), PremiumINR: 15000, FrequentCount: 10},
 	}

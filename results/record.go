@@ -5,7 +5,7 @@ package results
 import "time"
 
 // SchemaVersion is the version of run.json that this program writes. Readers refuse versions they do not know.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // Status is the outcome of a run. Its zero value is Unverified: a run nobody judged has not passed.
 type Status string
@@ -53,7 +53,7 @@ type Record struct {
 	Faults        []Fault             `json:"faults"`
 	Restarts      []Restart           `json:"restarts"`
 	Batch         []Batch             `json:"batch"`
-	Reprocess     []struct{}          `json:"reprocess"` // empty until reprocessing exists
+	Reprocess     []Reprocess         `json:"reprocess"`
 	Resources     []Resource          `json:"resources"`
 	Environment   Environment         `json:"environment"`
 	Thresholds    []Threshold         `json:"thresholds"`
@@ -159,9 +159,11 @@ type Observer struct {
 	ClockErrorMS  *float64 `json:"clock_error_ms"`
 	Undecoded     int64    `json:"undecoded"` // rows whose transaction id is not one of ours
 	// AlertsServed is the number of rows in the view anomalies at the end: an observer that saw fewer has missed some.
-	AlertsServed int64         `json:"alerts_served"`
-	Gaps         []ObserverGap `json:"gaps"`              // times without a connection
-	Failure      string        `json:"failure,omitempty"` // why the observer or the probes stopped before the end
+	AlertsServed int64 `json:"alerts_served"`
+	// Reprocessed counts the alerts that were never seen to become visible and stand in the view because history was corrected.
+	Reprocessed int64         `json:"reprocessed"`
+	Gaps        []ObserverGap `json:"gaps"`              // times without a connection
+	Failure     string        `json:"failure,omitempty"` // why the observer or the probes stopped before the end
 }
 
 // ObserverGap is a time in which the observer had no connection; what became visible in it counts as seen at its end.
@@ -179,12 +181,76 @@ type Phase struct {
 	ToS   float64 `json:"to_s"`
 }
 
-// Fault is one injected fault. No scenario of this version injects any.
+// Fault is one fault of the scenario and what became of it. Times are seconds from the first intended send.
 type Fault struct {
-	Kind        string  `json:"kind"`
-	Target      string  `json:"target"`
-	InjectedAtS float64 `json:"injected_at_s"`
-	EndedAtS    float64 `json:"ended_at_s"`
+	Kind       string   `json:"kind"`
+	Target     string   `json:"target"`     // as the scenario names it
+	Components []string `json:"components"` // what that was here: components and servers
+	How        string   `json:"how"`        // by what means: "signal", "dialer", "sql", …
+	What       string   `json:"what"`       // what was done, in words with figures
+	PlannedAtS float64  `json:"planned_at_s"`
+	// InjectedAtS is when it took effect; null: it never did, and the run is invalid.
+	InjectedAtS *float64  `json:"injected_at_s"`
+	EndedAtS    *float64  `json:"ended_at_s"` // when its cause was taken away
+	Failure     string    `json:"failure,omitempty"`
+	Recovery    *Recovery `json:"recovery"` // null: it had no effect
+}
+
+// Recovery is how the system got over one fault; see docs/measuring.md, "Recovery". It is never one number.
+type Recovery struct {
+	// Baseline is what the bands were taken from: "control" (the same seconds of a run without faults, ControlRun) or "before the fault".
+	Baseline   string  `json:"baseline"`
+	ControlRun string  `json:"control_run,omitempty"`
+	ObservedS  float64 `json:"observed_s"` // from the injection to the end of the observation, or to the next fault
+	// Spans count from the injection.
+	Detection     Span `json:"detection"`      // until the supervisor or the fault itself saw the target gone; not measured for faults that end nothing
+	FirstOutput   Span `json:"first_output"`   // until the first alert after the longest silence that the fault caused
+	LagBack       Span `json:"lag_back"`       // until lag was back in its band, and stayed for the hold time
+	P99Back       Span `json:"p99_back"`       // likewise alert p99
+	FreshnessBack Span `json:"freshness_back"` // likewise freshness
+	AllRight      Span `json:"all_right"`      // until the last answer that was wrong, failed or staler than the band allows
+
+	DowntimeS          *float64 `json:"downtime_s"` // sum of the time without any processed event while events were offered
+	PeakLag            *int64   `json:"peak_lag"`
+	PeakP99MS          *float64 `json:"peak_p99_ms"`
+	ExcessEventSeconds *float64 `json:"excess_event_seconds"` // area of lag above its baseline: events × seconds of extra waiting
+	WrongAnswers       int64    `json:"wrong_answers"`
+	FailedQueries      int64    `json:"failed_queries"`
+	Notes              []string `json:"notes"` // what a reader must know: gaps in the samples, recovered before the fault ended, recovered twice, …
+}
+
+// Span is a time until something happened. Censored: it had not happened when the observation ended, S after the injection, so
+// the true time is longer. A null S was not measured, and Why says why; zero is a measured value.
+type Span struct {
+	S        *float64 `json:"s"`
+	Censored bool     `json:"censored"`
+	Why      string   `json:"why,omitempty"`
+}
+
+// Reprocess is one correction of history. Times are seconds from the first intended send; null: not reached, or not measured.
+type Reprocess struct {
+	Rules        map[string]string `json:"rules"` // the changed ones, by their name in the scenario
+	RequestedAtS float64           `json:"requested_at_s"`
+	StartedAtS   *float64          `json:"started_at_s"`
+	SwitchedAtS  *float64          `json:"switched_at_s"` // as seen from outside: the first look that found it
+	DoneAtS      *float64          `json:"done_at_s"`
+	Attempts     int               `json:"attempts"`
+	Events       int64             `json:"events"`
+	EventsPerS   *float64          `json:"events_per_s"` // from start to switch
+	FirstRight   Span              `json:"first_right"`  // from the request to the first answer that only the new rules explain
+	AllRight     Span              `json:"all_right"`    // from the request to the last answer that only the old rules explain
+	// Of probes between request and AllRight that neither explains.
+	WrongAnswers int64 `json:"wrong_answers"`
+	// Alerts are those that were first seen by looking, after the switch: history under the new rules. They are in no latency.
+	Alerts int64 `json:"alerts"`
+
+	ExtraCPUS         *float64 `json:"extra_cpu_s"`         // of all components and servers from request to done, beyond the rate before
+	ExtraMemoryBytes  *int64   `json:"extra_memory_bytes"`  // highest sum of resident memory while it ran, beyond that just before
+	ExtraDiskBytes    *int64   `json:"extra_disk_bytes"`    // highest space of the database while it ran, beyond that just before
+	AlertP99BeforeMS  *float64 `json:"alert_p99_before_ms"` // from warm-up to the request
+	AlertP99DuringMS  *float64 `json:"alert_p99_during_ms"` // from the request to the switch
+	FreshnessBeforeMS *float64 `json:"freshness_before_ms"` // p99, likewise
+	FreshnessDuringMS *float64 `json:"freshness_during_ms"`
 }
 
 // Restart is a component's process that ended and was started again by the supervisor.
@@ -207,6 +273,10 @@ type Batch struct {
 	ReadS       float64 `json:"read_s"`
 	WriteS      float64 `json:"write_s"`
 	PublishS    float64 `json:"publish_s"`
+	// AgeS is how old the batch view was when this generation replaced it: from the start of the generation before.
+	AgeS *float64 `json:"age_s"`
+	// RealtimeRows is how many realtime rows it took over: how far the realtime part had grown.
+	RealtimeRows *int64 `json:"realtime_rows"`
 }
 
 // Resource is what a component's processes, or its container, used over the measured load and its drain.

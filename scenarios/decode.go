@@ -50,11 +50,11 @@ func (d *decoder) value(n ast.Node, v reflect.Value, field, at string) {
 		return
 	}
 	switch v.Interface().(type) {
-	case Fault:
-		d.add(at, field, "faults are not available in this version, expected faults: []")
-		return
 	case Duration:
 		d.duration(n, v, field, at)
+		return
+	case Rate:
+		d.float(n, v.FieldByName("PerS"), field, at)
 		return
 	case Expect:
 		d.expect(n, v, field, at)
@@ -141,10 +141,6 @@ func (d *decoder) float(n ast.Node, v reflect.Value, field, at string) {
 	case *ast.StringNode:
 		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && n.Token.Type == token.StringType && exponent.MatchString(n.Value) {
 			v.SetFloat(f)
-			return
-		}
-		if strings.HasPrefix(field, "load[") && strings.HasSuffix(n.Value, "%") {
-			d.add(at, field, "is %s, but a share of the measured capacity is not available in this version, expected events per second, such as 5000", describe(n))
 			return
 		}
 	}

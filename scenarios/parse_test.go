@@ -21,7 +21,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := defaults()
 	want.Name = "tiny"
-	want.Load = []Step{{For: Duration(20 * time.Second), Rate: 5000}}
+	want.Load = []Step{{For: Duration(20 * time.Second), Rate: Rate{PerS: 5000}}}
 	if diff := cmp.Diff(&want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -100,7 +100,7 @@ expect: [ "alert.p99<2s", throughput >= 4000, "correctness.missing == 0" , 'fres
 		},
 		Warmup: Duration(2 * time.Second),
 		Load: []Step{
-			{For: Duration(5 * time.Second), Rate: 0.5},
+			{For: Duration(5 * time.Second), Rate: Rate{PerS: 0.5}},
 			{For: Duration(45 * time.Second), From: 10},
 			{For: Duration(500 * time.Millisecond), To: 20},
 		},
@@ -161,7 +161,7 @@ func TestSetReplacesAList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Step{{For: Duration(5 * time.Second), Rate: 7}}, s.Load); diff != "" {
+	if diff := cmp.Diff([]Step{{For: Duration(5 * time.Second), Rate: Rate{PerS: 7}}}, s.Load); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

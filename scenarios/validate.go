@@ -111,18 +111,18 @@ func (d *decoder) load(s *Scenario) {
 		field := fmt.Sprintf("load[%d]", i)
 		given := func(name string) bool { return d.where[field+"."+name] != "" }
 		between(d, field+".for", step.For, Duration(time.Millisecond), maxLength)
-		from, to := step.Rate, step.Rate
+		from, to := step.Rate.PerS, step.Rate.PerS
 		switch ramp := given("from") || given("to"); {
 		case ramp && given("rate"):
 			d.blame(field, "rate", "from", "to")
 			d.check(false, field, "has a rate and a ramp, expected either rate, or from and to")
 		case ramp:
-			from, to = step.From, step.To
+			from, to = step.From.PerS, step.To.PerS
 			between(d, field+".from", from, 0, maxRate)
 			between(d, field+".to", to, 0, maxRate)
 			d.check(from != 0 || to != 0, field, "is a ramp from 0 to 0, expected one of them above 0")
 		case given("rate"):
-			between(d, field+".rate", step.Rate, 0.001, maxRate)
+			between(d, field+".rate", step.Rate.PerS, 0.001, maxRate)
 		default:
 			d.check(false, field, "has no rate, expected rate, or from and to, in events per second")
 		}

@@ -29,7 +29,7 @@ func (b *Bench) generator(ctx context.Context) error {
 		return err
 	}
 	// Ten nanoseconds between two events: all are due at once.
-	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(b.Size.Events * 10), Rate: 100e6}}
+	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(b.Size.Events * 10), Rate: scenarios.Rate{PerS: 100e6}}}
 	var bare, ours, bound series
 	for i := range b.Size.Repeat {
 		rate, err := b.bareProducer(ctx, infra.Embedded{}, s)

@@ -51,7 +51,7 @@ func (b *Bench) tools(ctx context.Context) error {
 		return err
 	}
 	// Ten nanoseconds between two events: all are due at once.
-	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(b.Size.Tools * 10), Rate: 100e6}}
+	s.Warmup, s.Load = 0, []scenarios.Step{{For: scenarios.Duration(b.Size.Tools * 10), Rate: scenarios.Rate{PerS: 100e6}}}
 	if err := b.toolsProduce(ctx, s); err != nil {
 		return err
 	}

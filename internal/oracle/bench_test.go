@@ -122,7 +122,7 @@ func syntheticRun(b *testing.B, events int) (*loadgen.Synthetic, *loadgen.Schedu
 			Source: "synthetic", Speed: 60, Customers: 100_000, Skew: 1,
 			Disorder: scenarios.Disorder{Share: 0.05, Max: scenarios.Duration(2 * time.Second)}, Duplicates: 0.001, Malformed: 0.0005,
 		},
-		Load: []scenarios.Step{{For: scenarios.Duration(time.Duration(events) * time.Second / rate), Rate: rate}},
+		Load: []scenarios.Step{{For: scenarios.Duration(time.Duration(events) * time.Second / rate), Rate: scenarios.Rate{PerS: rate}}},
 		Rules: scenarios.Rules{
 			RelativePercent: 50, AbsoluteINR: 50000, VelocityCount: 3, PremiumINR: 15000, FrequentCount: 10,
 			Window: scenarios.Duration(5 * time.Minute), Watermark: scenarios.Duration(2 * time.Minute), DedupHorizon: scenarios.Duration(time.Hour),

@@ -32,7 +32,7 @@ func newRecord(cfg Config, id string) *results.Record {
 			InFlightBytes:       int64(s.Limits.InFlightMiB) << 20,
 			DrainS:              time.Duration(s.Drain).Seconds(),
 		},
-		Faults: []results.Fault{}, Restarts: []results.Restart{}, Batch: []results.Batch{}, Reprocess: []struct{}{},
+		Faults: []results.Fault{}, Restarts: []results.Restart{}, Batch: []results.Batch{}, Reprocess: []results.Reprocess{},
 		Resources: []results.Resource{}, Thresholds: []results.Threshold{}, Positions: []results.ComponentPosition{},
 		Environment: machine(cfg.Command, cfg.Version),
 	}
