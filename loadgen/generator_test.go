@@ -404,7 +404,7 @@ func (s *holdingSystem) answer() {
 // On the real clock, with acknowledgements from several goroutines.
 func TestGeneratorConcurrently(t *testing.T) {
 	s := ordinary(100)
-	s.Load = []scenarios.Step{{For: scenarios.Duration(300 * time.Millisecond), From: 1000, To: 400_000}}
+	s.Load = []scenarios.Step{{For: scenarios.Duration(300 * time.Millisecond), From: perS(1000), To: perS(400_000)}}
 	system := &holdingSystem{t: t, queue: make(chan held)}
 	g, path := newGenerator(t, s, system, NewClock(time.Now()), unbounded)
 	system.source = g.Source

@@ -15,12 +15,14 @@ func load(steps ...scenarios.Step) *scenarios.Scenario {
 	return &scenarios.Scenario{Name: "test", Load: steps}
 }
 
+func perS(rate float64) scenarios.Rate { return scenarios.Rate{PerS: rate} }
+
 func constant(rate float64, d time.Duration) scenarios.Step {
-	return scenarios.Step{For: scenarios.Duration(d), Rate: rate}
+	return scenarios.Step{For: scenarios.Duration(d), Rate: perS(rate)}
 }
 
 func ramp(from, to float64, d time.Duration) scenarios.Step {
-	return scenarios.Step{For: scenarios.Duration(d), From: from, To: to}
+	return scenarios.Step{For: scenarios.Duration(d), From: perS(from), To: perS(to)}
 }
 
 func mustSchedule(t testing.TB, s *scenarios.Scenario) *Schedule {
@@ -118,9 +120,9 @@ func randomSchedule(t *rapid.T) *Schedule {
 	for range rapid.IntRange(1, 6).Draw(t, "steps") {
 		step := scenarios.Step{For: scenarios.Duration(rapid.Int64Range(1000, int64(100*time.Second)).Draw(t, "for"))}
 		if rapid.Bool().Draw(t, "ramp") {
-			step.From, step.To = rate.Draw(t, "from"), rate.Draw(t, "to")
+			step.From, step.To = perS(rate.Draw(t, "from")), perS(rate.Draw(t, "to"))
 		} else {
-			step.Rate = rate.Draw(t, "rate")
+			step.Rate = perS(rate.Draw(t, "rate"))
 		}
 		s.Load = append(s.Load, step)
 	}
