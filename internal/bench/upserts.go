@@ -106,7 +106,7 @@ func transactions(s *scenarios.Scenario, most int, f func(*native.Event) error) 
 		event.Window = rules.WindowStart(event.EventTime)
 		w := window{string(event.Customer), event.Window}
 		counts[w]++
-		event.First, event.Velocity = counts[w] == 1, counts[w] == rules.VelocityCount
+		event.Count = counts[w]
 		if err := f(event); err != nil {
 			return 0, err
 		}

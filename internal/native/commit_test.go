@@ -229,22 +229,24 @@ func TestSettle(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &Batch{}
-	var wanted []bool
-	add := func(customer string, at time.Time, unsettled, want bool) {
-		e := Event{Window: bank.Micros(at.UnixMicro()), Velocity: want && !unsettled}
+	var wanted []int64
+	add := func(customer string, at time.Time, unsettled bool, want int64) {
+		e := Event{Window: bank.Micros(at.UnixMicro())}
 		e.Customer = []byte(customer)
 		if unsettled {
 			b.unsettled = append(b.unsettled, len(b.Events))
+		} else {
+			e.Count = want
 		}
 		b.Events, wanted = append(b.Events, e), append(wanted, want)
 	}
-	add("C1", start, false, false) // was still in memory when it came: decided, and counts
-	add("C1", start.Add(time.Hour), false, true)
-	add("C1", start, true, true)
-	add("C1", start, true, false)
-	add("C2", start, true, true)
-	add("C2", start.Add(-time.Hour), true, false)
-	add("C3", start, true, false)
+	add("C1", start, false, 2) // was still in memory when it came: decided, and counts
+	add("C1", start.Add(time.Hour), false, 3)
+	add("C1", start, true, 3)
+	add("C1", start, true, 4)
+	add("C2", start, true, 3)
+	add("C2", start.Add(-time.Hour), true, 1)
+	add("C3", start, true, 1)
 	b.fold(bank.DefaultRules())
 	decided := b.Fold.Anomalies()[0].Len()
 	for range 2 { // as after a lost connection
@@ -256,8 +258,8 @@ func TestSettle(t *testing.T) {
 		t.Errorf("%d alerts folded in, want 2", got)
 	}
 	for i := range b.Events {
-		if b.Events[i].Velocity != wanted[i] {
-			t.Errorf("event %d: velocity %v", i, b.Events[i].Velocity)
+		if b.Events[i].Count != wanted[i] {
+			t.Errorf("event %d: count %d, want %d", i, b.Events[i].Count, wanted[i])
 		}
 	}
 }

@@ -11,7 +11,8 @@ import (
 const noTime bank.Micros = math.MinInt64
 
 // detector is the state of one partition: which transactions were counted within the horizon and how many each
-// customer's window has. It depends only on the records seen, so that reading them again gives the same state.
+// customer's window has. It depends only on the records seen, and on no threshold, so that reading them again gives the
+// same state whatever the alerts are raised by.
 type detector struct {
 	rules   bank.Rules
 	horizon bank.Micros
@@ -30,7 +31,7 @@ type verdict int
 const (
 	duplicate verdict = iota
 	counted
-	unsettled // counted; its window is older than the counts held, so the served view must say about velocity
+	unsettled // counted; its window is older than the counts held, so the served view must say how many there are
 )
 
 func newDetector(rules bank.Rules, newest bank.Micros) *detector {
@@ -41,8 +42,7 @@ func newDetector(rules bank.Rules, newest bank.Micros) *detector {
 	}
 }
 
-// see takes the next well-formed record of the partition and sets e.Window and, unless unsettled, e.First and
-// e.Velocity.
+// see takes the next well-formed record of the partition and sets e.Window and, unless unsettled, e.Count.
 func (d *detector) see(e *Event) verdict {
 	d.newest = max(d.newest, e.EventTime)
 	cut := d.newest - d.horizon
@@ -60,8 +60,7 @@ func (d *detector) see(e *Event) verdict {
 	if e.Window < cut {
 		return unsettled
 	}
-	n := d.counts.add(d.pack.pack(e.Customer), e.Window, cut)
-	e.First, e.Velocity = n == 1, n == d.rules.VelocityCount
+	e.Count = d.counts.add(d.pack.pack(e.Customer), e.Window, cut)
 	return counted
 }
 

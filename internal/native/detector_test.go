@@ -73,9 +73,9 @@ func TestDetectorFollowsTheWorkload(t *testing.T) {
 				want = unsettled
 			}
 			if got != want || e.Window != start ||
-				want == counted && (e.Velocity != (counts[w] == rules.VelocityCount) || e.First != (counts[w] == 1)) {
-				t.Fatalf("offset %d: %v, window %d, velocity %v; want %v, window %d, count %d",
-					e.Offset, got, e.Window, e.Velocity, want, start, counts[w])
+				want == counted && e.Count != counts[w] || want == unsettled && e.Count != 0 {
+				t.Fatalf("offset %d: %v, window %d, count %d; want %v, window %d, count %d",
+					e.Offset, got, e.Window, e.Count, want, start, counts[w])
 			}
 		}
 		if d.late != late || d.duplicates != duplicates || d.newest != newest {
@@ -111,8 +111,8 @@ func TestRebuild(t *testing.T) {
 		for i := crash; i < len(events); i++ {
 			a, b := events[i], events[i]
 			va, vb := whole.see(&a), again.see(&b)
-			if va != vb || a.Window != b.Window || a.Velocity != b.Velocity || a.First != b.First {
-				t.Fatalf("offset %d: %v velocity %v; rebuilt: %v velocity %v", i, va, a.Velocity, vb, b.Velocity)
+			if va != vb || a.Window != b.Window || a.Count != b.Count {
+				t.Fatalf("offset %d: %v count %d; rebuilt: %v count %d", i, va, a.Count, vb, b.Count)
 			}
 		}
 		if whole.late != again.late || whole.duplicates != again.duplicates || whole.newest != again.newest {

@@ -50,7 +50,7 @@ func (m *maximum) see(v bank.Paise) {
 	}
 }
 
-// NewFold returns an empty fold.
+// NewFold returns an empty fold that raises alerts by the given rules.
 func NewFold(rules bank.Rules) *Fold {
 	windows := func() []*Param { return []*Param{TextArray(), TimeArray(), Int8Array(), Int8Array(), Int8Array()} }
 	return &Fold{
@@ -62,7 +62,11 @@ func NewFold(rules bank.Rules) *Fold {
 	}
 }
 
-// Reset empties the fold and keeps its memory.
+// Rules has transactions that are added from now on raise alerts by other rules. Only thresholds may differ: their windows
+// are decided.
+func (f *Fold) Rules(rules bank.Rules) { f.rules = rules }
+
+// Reset empties the fold and keeps its memory and its rules.
 func (f *Fold) Reset() {
 	f.customers.reset()
 	f.locations.reset()
@@ -80,7 +84,7 @@ func (f *Fold) Add(e *Event) {
 	customer := uint64(f.customers.number(e.Customer))
 	w := f.windowIndex.number(pair{customer, uint64(e.Window)})
 	if int(w) == len(f.windows) {
-		f.windows = append(f.windows, windowSum{first: e.First})
+		f.windows = append(f.windows, windowSum{first: e.Count == 1})
 	}
 	f.windows[w].add(e)
 
@@ -94,7 +98,12 @@ func (f *Fold) Add(e *Event) {
 	for _, rule := range f.rules.Check(&e.Transaction) {
 		f.anomaly(e, rule)
 	}
-	if e.Velocity {
+	f.velocity(e)
+}
+
+// velocity raises the alert of the transaction that brings its customer's window to velocity_count.
+func (f *Fold) velocity(e *Event) {
+	if e.Count == f.rules.VelocityCount {
 		f.anomaly(e, bank.Velocity)
 	}
 }

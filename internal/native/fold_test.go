@@ -17,7 +17,7 @@ import (
 // accepted draws what the first stage hands on.
 func accepted(t *rapid.T, rules bank.Rules) []Event {
 	events := make([]Event, rapid.IntRange(0, 60).Draw(t, "events"))
-	seen := map[window]bool{}
+	counts := map[window]int64{}
 	for i := range events {
 		e := &events[i]
 		e.Offset = int64(i)
@@ -31,9 +31,13 @@ func accepted(t *rapid.T, rules bank.Rules) []Event {
 		e.Balance = bank.Paise(rapid.Int64Range(-10_000_000, 10_000_000).Draw(t, "balance"))
 		e.EventTime = bank.Micros(rapid.Int64Range(-1e9, 1e9).Draw(t, "time"))
 		e.Window = rules.WindowStart(e.EventTime)
-		e.Velocity = rapid.Bool().Draw(t, "velocity")
-		e.First = !seen[e.key()] && rapid.Bool().Draw(t, "first")
-		seen[e.key()] = true
+		if counts[e.key()] == 0 { // the window may have had some before the batch
+			counts[e.key()] = rapid.Int64Range(0, 2).Draw(t, "before")
+		}
+		counts[e.key()]++
+		if rapid.Bool().Draw(t, "decided") {
+			e.Count = counts[e.key()]
+		}
 	}
 	return events
 }
@@ -67,7 +71,7 @@ func naive(rules bank.Rules, events []Event) (windows, parts, anomalies [][]any)
 	for i := range events {
 		e := &events[i]
 		raised := slices.Clone(rules.Check(&e.Transaction))
-		if e.Velocity {
+		if e.Count == rules.VelocityCount {
 			raised = append(raised, bank.Velocity)
 		}
 		for _, rule := range raised {
@@ -125,7 +129,9 @@ func TestFold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := bank.DefaultRules()
 		fold := NewFold(rules)
-		for range 2 { // the second time with used memory
+		for range 2 { // the second time with used memory, by other rules
+			rules.AbsolutePaise, rules.VelocityCount = rules.AbsolutePaise/2, rules.VelocityCount-1
+			fold.Rules(rules)
 			events := accepted(t, rules)
 			windows, parts, anomalies := naive(rules, events)
 			fold.Reset()
@@ -154,7 +160,7 @@ func TestFold(t *testing.T) {
 func checkFresh(t *rapid.T, events []Event, fresh, others []*Param) {
 	first := map[window]bool{}
 	for i := range events {
-		first[events[i].key()] = first[events[i].key()] || events[i].First
+		first[events[i].key()] = first[events[i].key()] || events[i].Count == 1
 	}
 	check := func(rows [][]any, want bool) {
 		var before window

@@ -84,7 +84,7 @@ func (in *intake) take(r *kgo.Record) {
 		b.Events = append(b.Events, Event{})
 	}
 	e := &b.Events[n]
-	e.Partition, e.Offset, e.Velocity, e.Unsettled, e.First = r.Partition, r.Offset, false, false, false
+	e.Partition, e.Offset, e.Count, e.Unsettled = r.Partition, r.Offset, 0, false
 	err := bank.Decode(r.Value, &e.Transaction)
 	if r.Offset < p.resume {
 		if err == nil {

@@ -47,8 +47,8 @@ func TestIntake(t *testing.T) {
 	if got := fmt.Sprintf("%s %s %s", b.Events[0].ID, b.Events[1].ID, b.Events[2].ID); len(b.Events) != 3 || got != "a b c" {
 		t.Errorf("%d events, %s; want a b c", len(b.Events), got)
 	}
-	if !b.Events[2].Velocity || b.Events[0].Velocity || b.Events[1].Velocity {
-		t.Error("velocity is raised by the third counted transaction only")
+	if a, b, c := b.Events[0].Count, b.Events[1].Count, b.Events[2].Count; a != 1 || b != 2 || c != 3 {
+		t.Errorf("counts %d, %d, %d; want 1, 2, 3", a, b, c)
 	}
 	newest := bank.Micros(time.Date(2026, 1, 1, 0, 0, 4, 0, time.UTC).UnixMicro())
 	want := []position{

@@ -27,13 +27,13 @@ var ErrReplaced = errors.New("replaced: another process has taken over this comp
 type Config struct {
 	Component   string // key in table offsets
 	Environment architectures.Environment
-	// Detect: leave out duplicates within the horizon, count late events, mark velocity. Without it every well-formed
+	// Detect: leave out duplicates within the horizon, count late events and the transactions of each window. Without it every well-formed
 	// record is accepted, and the component keeps no state that would have to be rebuilt.
 	Detect bool
 	// DeadLetters: produce malformed records to the dead-letter topic and count them. Without it they are passed over;
 	// exactly one component of an architecture sets it.
 	DeadLetters bool
-	// Unsettled leaves velocity open for events whose window is older than the counts held: the sink gets them with
+	// Unsettled leaves Event.Count open for events whose window is older than the counts held: the sink gets them with
 	// Event.Unsettled. Without it the view customer_windows decides, which must hold exactly what was written before.
 	Unsettled bool
 	// Fold: fold the events of every batch by key, under backlog while the batch before is written; see Batch.Fold.
@@ -72,7 +72,8 @@ type Event struct {
 	Partition int32
 	Offset    int64
 	Window    bank.Micros // start of the window EventTime lies in
-	Velocity  bool        // this transaction brings its customer's window to velocity_count (only with Config.Detect)
-	Unsettled bool        // whether it does is open (only with Config.Unsettled)
-	First     bool        // no transaction of its customer's window was counted before, ever (only with Config.Detect)
+	// Count is how many transactions its customer's window has with this one, in log order: at velocity_count it raises an
+	// alert (only with Config.Detect). It is 0 while that is open, which it is in the sink only if Unsettled.
+	Count     int64
+	Unsettled bool // Count stays open (only with Config.Unsettled)
 }

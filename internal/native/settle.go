@@ -15,8 +15,8 @@ const windowCounts = `
 select coalesce((select transactions from customer_windows w where w.customer_id = k.customer_id and w.window_start = k.window_start), 0)::bigint
 from unnest($1::text[], $2::timestamptz[]) with ordinality k (customer_id, window_start, n) order by k.n`
 
-// settle decides velocity for events whose window is older than the counts that the intake holds: what the served view
-// has, which is everything before this batch, and what the batch has before the event.
+// settle completes Count of events whose window is older than the counts that the intake holds: what the served view
+// has, which is everything before this batch, and what the batch has up to the event.
 func (c *committer) settle(ctx context.Context, tx pgx.Tx, b *Batch) error {
 	if len(b.unsettled) == 0 {
 		return nil
@@ -56,12 +56,11 @@ func (c *committer) settle(ctx context.Context, tx pgx.Tx, b *Batch) error {
 		}
 		if next < len(b.unsettled) && b.unsettled[next] == i {
 			next++
-			// A second attempt finds the same counts, and the alert already folded in.
-			if counts[w] == c.config.Environment.Rules.VelocityCount && !e.Velocity {
-				e.Velocity = true
-				if b.Fold != nil {
-					b.Fold.anomaly(e, bank.Velocity)
-				}
+			if e.Count > 0 {
+				continue // a second attempt finds the same counts, and the alert already folded in
+			}
+			if e.Count = counts[w]; b.Fold != nil {
+				b.Fold.velocity(e)
 			}
 		}
 	}

@@ -120,8 +120,9 @@ func eventsOf(records []record, rules bank.Rules) []native.Event {
 		}
 		key := fmt.Sprint(r.customer, e.Window)
 		counts[key]++
-		e.Unsettled = e.Window == 0
-		e.Velocity = !e.Unsettled && counts[key] == rules.VelocityCount
+		if e.Unsettled = e.Window == 0; !e.Unsettled {
+			e.Count = counts[key]
+		}
 	}
 	return events
 }
