@@ -92,7 +92,7 @@ expect: [ "alert.p99<2s", throughput >= 4000, "correctness.missing == 0" , 'fres
 `
 	none := Share(0)
 	want := &Scenario{
-		Name: "all", Description: `everything: "given"`, Seed: 42, TimeScale: 1, Partitions: 8,
+		Name: "all", Description: `everything: "given"`, Seed: 42, TimeScale: 1, LoadScale: 1, Partitions: 8,
 		Events: Events{
 			Source: "csv", File: "my data.csv", Order: "file", Speed: 100, Customers: 7, HotKey: 0.1,
 			Disorder: Disorder{0.1, Duration(90 * time.Second)}, Duplicates: 0.2, Malformed: 0.3,
@@ -101,8 +101,8 @@ expect: [ "alert.p99<2s", throughput >= 4000, "correctness.missing == 0" , 'fres
 		Warmup: Duration(2 * time.Second),
 		Load: []Step{
 			{For: Duration(5 * time.Second), Rate: Rate{PerS: 0.5}},
-			{For: Duration(45 * time.Second), From: 10},
-			{For: Duration(500 * time.Millisecond), To: 20},
+			{For: Duration(45 * time.Second), From: Rate{PerS: 10}},
+			{For: Duration(500 * time.Millisecond), To: Rate{PerS: 20}},
 		},
 		Lambda: Lambda{Duration(1500 * time.Millisecond)},
 		Rules: Rules{
@@ -148,7 +148,7 @@ func TestSets(t *testing.T) {
 	for i := range want.Load {
 		want.Load[i].For /= 10
 	}
-	want.Load[1].Rate = 1000
+	want.Load[1].Rate.PerS = 1000
 	want.Events.Late, want.Events.Missing = Late{0.5, Duration(20 * time.Minute)}, &half
 	want.Events.Source, want.Events.File = "csv", `C:\my data.csv`
 	if diff := cmp.Diff(want, s); diff != "" {

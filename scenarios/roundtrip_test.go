@@ -53,7 +53,7 @@ func TestReadsBack(t *testing.T) {
 		const micro = time.Microsecond
 		s := &Scenario{
 			Name: rapid.StringMatching(namePattern.String()).Draw(t, "name"), Description: printable.Draw(t, "description"),
-			Seed: rapid.Uint64().Draw(t, "seed"), TimeScale: 1, Partitions: rapid.IntRange(1, 64).Draw(t, "partitions"),
+			Seed: rapid.Uint64().Draw(t, "seed"), TimeScale: 1, LoadScale: 1, Partitions: rapid.IntRange(1, 64).Draw(t, "partitions"),
 			Events: Events{
 				Source: "csv", File: "f" + printable.Draw(t, "file"), Order: rapid.SampledFrom([]string{"file", "event_time"}).Draw(t, "order"),
 				Speed: rapid.Float64Range(0.001, 1e6).Draw(t, "speed"), Customers: rapid.IntRange(1, 50_000_000).Draw(t, "customers"),
@@ -84,11 +84,11 @@ func TestReadsBack(t *testing.T) {
 			step := Step{For: duration(t, "for", time.Second, time.Hour)}
 			switch rapid.IntRange(0, 2).Draw(t, "shape") {
 			case 0:
-				step.Rate = rapid.Float64Range(1, 100_000).Draw(t, "rate")
+				step.Rate.PerS = rapid.Float64Range(1, 100_000).Draw(t, "rate")
 			case 1:
-				step.From, step.To = rapid.Float64Range(2, 100_000).Draw(t, "from"), rapid.Float64Range(0, 100_000).Draw(t, "to")
+				step.From.PerS, step.To.PerS = rapid.Float64Range(2, 100_000).Draw(t, "from"), rapid.Float64Range(0, 100_000).Draw(t, "to")
 			case 2:
-				step.From = rapid.Float64Range(2, 100_000).Draw(t, "from")
+				step.From.PerS = rapid.Float64Range(2, 100_000).Draw(t, "from")
 			}
 			s.Load = append(s.Load, step)
 		}
