@@ -27,6 +27,7 @@ type FollowerConfig struct {
 	Warmup      uint64                              // latencies count from this event number on
 	Intended    func(n uint64) time.Duration        // intended send time since origin
 	ParseID     func(id []byte) (n uint64, ok bool) // event number of a transaction id; must not keep id
+	Points      bool                                // keep every sighting, for Points
 	Now         func() time.Time                    // the harness's clock; nil means time.Now
 }
 
@@ -44,6 +45,9 @@ type Follower struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when follow has returned; nil before Run
 	source source
+
+	tablesMu sync.Mutex
+	tables   []string // that hold the alerts now
 
 	clock      *serverClock // nil by sequence
 	clockEvery time.Duration
@@ -68,6 +72,8 @@ type source interface {
 	forget()
 	// catchUp waits until everything committed before the call has been recorded.
 	catchUp(ctx context.Context) error
+	// add follows further tables from now on.
+	add(ctx context.Context, tables []string) error
 	// remove takes away what prepare made.
 	remove(ctx context.Context) error
 }
@@ -124,7 +130,7 @@ func Follow(ctx context.Context, cfg FollowerConfig) (*Follower, error) {
 }
 
 func newFollower(cfg FollowerConfig) *Follower {
-	f := &Follower{cfg: cfg, clockEvery: clockEvery}
+	f := &Follower{cfg: cfg, clockEvery: clockEvery, tables: cfg.Tables}
 	f.sightings = newSightings(&f.cfg)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	if cfg.BySequence != "" {

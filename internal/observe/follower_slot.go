@@ -58,19 +58,32 @@ func (f *walSource) slotName() string {
 // prepare creates the publication. It lists only the two columns the follower reads, which spares the server from
 // writing the others out.
 func (f *walSource) prepare(ctx context.Context) error {
-	var tables []string
-	for _, table := range f.cfg.Tables {
-		tables = append(tables, pgx.Identifier{table}.Sanitize()+" (transaction_id, rule)")
-	}
 	err := f.withConn(ctx, func(conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, fmt.Sprintf("begin; drop publication if exists %[1]s; create publication %[1]s for table %[2]s with (publish = 'insert'); commit",
-			f.cfg.Publication, strings.Join(tables, ", ")))
+			f.cfg.Publication, published(f.cfg.Tables)))
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("create publication %s: %w", f.cfg.Publication, err)
 	}
 	return nil
+}
+
+// published lists tables with the columns that are to be sent.
+func published(tables []string) string {
+	var listed []string
+	for _, table := range tables {
+		listed = append(listed, pgx.Identifier{table}.Sanitize()+" (transaction_id, rule)")
+	}
+	return strings.Join(listed, ", ")
+}
+
+// add extends the publication. The server heeds it for every transaction that it decodes from then on.
+func (f *walSource) add(ctx context.Context, tables []string) error {
+	return f.withConn(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "alter publication "+f.cfg.Publication+" add table "+published(tables))
+		return err
+	})
 }
 
 // connect makes a slot and begins to stream from it. With lookUp, the alerts in the tables that were not seen yet are put
@@ -139,7 +152,7 @@ func (f *walSource) lookUp(ctx context.Context, snapshot string) error {
 		if _, err := tx.Exec(ctx, fmt.Sprintf("set transaction snapshot '%s'", snapshot)); err != nil {
 			return err
 		}
-		for _, table := range f.cfg.Tables {
+		for _, table := range f.alertTables() {
 			rows, err := tx.Query(ctx, "select transaction_id, rule from "+pgx.Identifier{table}.Sanitize())
 			if err != nil {
 				return err

@@ -20,6 +20,13 @@ type sightings struct {
 	byRule  []*results.Histogram
 	lag     *results.Histogram
 	commits *results.Histogram
+	points  []Point
+}
+
+// Point is one alert that became visible.
+type Point struct {
+	At      time.Duration // since origin
+	Latency time.Duration // since its event was intended
 }
 
 func newSightings(cfg *FollowerConfig) *sightings {
@@ -69,10 +76,13 @@ func (s *sightings) visible(t *transaction, commit, at time.Time) (alerts int64)
 		}
 		alerts++
 		s.counts.ByRule[r]++
+		latency := since - s.cfg.Intended(n)
+		if s.cfg.Points {
+			s.points = append(s.points, Point{since, latency})
+		}
 		if n < s.cfg.Warmup {
 			continue
 		}
-		latency := since - s.cfg.Intended(n)
 		s.latency.Record(since, latency)
 		s.byRule[r].Record(latency)
 		if !commit.IsZero() {
@@ -108,6 +118,13 @@ func (s *sightings) back(commit, at time.Time) {
 	gap := &s.counts.Gaps[len(s.counts.Gaps)-1]
 	gap.Back, gap.Alerts = at.Sub(s.origin), alerts
 	s.counts.AfterGap += alerts
+}
+
+// Points copies every sighting so far, warm-up included, in the order in which they were made; none without FollowerConfig.Points.
+func (s *sightings) Points() []Point {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Point(nil), s.points...)
 }
 
 // Latency is the series of intended send to visible, over all rules.
