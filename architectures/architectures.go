@@ -9,6 +9,7 @@ import (
 
 	"lkbench/internal/bank"
 	"lkbench/internal/kafka"
+	"lkbench/internal/network"
 )
 
 // Environment is what an architecture is given to work with. It is passed to every component process as JSON on its
@@ -21,6 +22,8 @@ type Environment struct {
 	Postgres    string        `json:"postgres"` // connection string
 	Rules       bank.Rules    `json:"rules"`
 	Settings    Settings      `json:"settings"`
+	// Network is what the connections of a component's process go over. The process makes its own; nil is a good one.
+	Network *network.Network `json:"-"`
 }
 
 // Settings are the knobs of an implementation that a scenario may turn.

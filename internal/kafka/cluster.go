@@ -3,9 +3,12 @@
 package kafka
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 
@@ -13,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"lkbench/internal/network"
 )
 
 // Cluster says how to reach a Kafka. It is passed to component processes as JSON on their standard input, never on a
@@ -21,6 +26,8 @@ type Cluster struct {
 	Brokers []string `json:"brokers"` // bootstrap addresses
 	TLS     *TLS     `json:"tls,omitempty"`
 	SASL    *SASL    `json:"sasl,omitempty"`
+	// Dial opens the connections, without TLS; nil for the usual way.
+	Dial network.DialFunc `json:"-"`
 }
 
 // TLS names the PEM files of an encrypted connection.
@@ -60,11 +67,17 @@ func (c Cluster) String() string { return strings.Join(c.Brokers, ",") }
 // request. Errors tell of files of TLS that cannot be used.
 func (c Cluster) NewClient(options ...kgo.Opt) (*kgo.Client, error) {
 	all := append([]kgo.Opt{kgo.SeedBrokers(c.Brokers...)}, common()...)
+	var config *tls.Config
 	if c.TLS != nil {
-		config, err := c.TLS.config()
-		if err != nil {
+		var err error
+		if config, err = c.TLS.config(); err != nil {
 			return nil, err
 		}
+	}
+	switch {
+	case c.Dial != nil:
+		all = append(all, kgo.Dialer(dialer(c.Dial, config)))
+	case config != nil:
 		all = append(all, kgo.DialTLSConfig(config))
 	}
 	if c.SASL != nil {
@@ -79,6 +92,29 @@ func (c Cluster) NewClient(options ...kgo.Opt) (*kgo.Client, error) {
 		return nil, fmt.Errorf("a client of Kafka at %s: %w", c, err)
 	}
 	return client, nil
+}
+
+// dialer does what kgo leaves to those who bring their own: it gives up after dialTimeout, and encrypts with a config.
+func dialer(dial network.DialFunc, config *tls.Config) network.DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		conn, err := dial(ctx, network, address)
+		if err != nil || config == nil {
+			return conn, err
+		}
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		named := config.Clone()
+		named.ServerName = host
+		encrypted := tls.Client(conn, named)
+		if err := encrypted.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		return encrypted, nil
+	}
 }
 
 func (t *TLS) config() (*tls.Config, error) {

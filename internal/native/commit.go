@@ -48,12 +48,10 @@ type committer struct {
 
 // open takes the component's rows of table offsets over from whoever had them and returns them by partition.
 func open(ctx context.Context, config Config) (*committer, []row, error) {
-	address, err := pgx.ParseConfig(config.Environment.Postgres)
+	address, err := Address(config.Environment, config.Component)
 	if err != nil {
 		return nil, nil, err
 	}
-	// The server's list of sessions then says who is who.
-	address.RuntimeParams["application_name"] = "lkbench " + config.Component
 	c := &committer{
 		config: config, address: address, owner: rand.Text(),
 		rows: []*Param{Int4Array(), Int8Array(), Int8Array(), Int8Array(), Int8Array(), Int8Array(), Int8Array()},

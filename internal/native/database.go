@@ -6,9 +6,23 @@ import (
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"lkbench/architectures"
+	"lkbench/internal/network"
 )
+
+// Address says how a component's process reaches PostgreSQL: over its network, and by its name in the server's list of
+// sessions.
+func Address(env architectures.Environment, component string) (*pgx.ConnConfig, error) {
+	address, err := pgx.ParseConfig(env.Postgres)
+	if err != nil {
+		return nil, err
+	}
+	address.RuntimeParams["application_name"] = "lkbench " + component
+	address.DialFunc = pgconn.DialFunc(env.Network.Dialer(network.Postgres))
+	return address, nil
+}
 
 // Database is one connection to PostgreSQL for looking at an architecture from outside: opened when it is first needed,
 // opened again after it was lost. It is safe for concurrent use; calls wait for each other.

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"lkbench/internal/kafka"
+	"lkbench/internal/network"
 )
 
 // newClient connects to Kafka: partitions by direct assignment from the given offsets, and a producer for dead letters.
@@ -18,7 +19,9 @@ func newClient(c Config, from []int64) (*kgo.Client, error) {
 	for n, offset := range from {
 		assigned[int32(n)] = kgo.NewOffset().At(offset)
 	}
-	return c.Environment.Kafka.NewClient(append(kafka.Options(kafka.Consumer()),
+	cluster := c.Environment.Kafka
+	cluster.Dial = c.Environment.Network.Dialer(network.Kafka)
+	return cluster.NewClient(append(kafka.Options(kafka.Consumer()),
 		kgo.ClientID("lkbench-"+c.Component),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.Environment.Topic: assigned}),
 		// Of dead letters: they stay in the partition of what they were, and a commit waits for them, so they are sent

@@ -15,6 +15,7 @@ import (
 
 	"lkbench/architectures"
 	"lkbench/internal/bank"
+	"lkbench/internal/native"
 )
 
 // batch is the batch component. What it keeps between generations is memory to compute in and nothing that it would
@@ -160,6 +161,10 @@ func (b *batch) plan(ctx context.Context, conn *pgx.Conn) (p plan, err error) {
 
 // compute reads all of the master dataset under one snapshot, which ingest has brought beyond the cut before.
 func (b *batch) compute(ctx context.Context, conn *pgx.Conn, p plan) error {
+	address, err := native.Address(b.env, "batch")
+	if err != nil {
+		return err
+	}
 	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		var snapshot string
 		var pages int64
@@ -167,7 +172,7 @@ func (b *batch) compute(ctx context.Context, conn *pgx.Conn, p plan) error {
 		if err := tx.QueryRow(ctx, export).Scan(&snapshot, &pages); err != nil {
 			return fmt.Errorf("export a snapshot: %w", err)
 		}
-		if err := b.aggregate.read(ctx, b.env.Postgres, snapshot, pages, p.cut, p.last); err != nil {
+		if err := b.aggregate.read(ctx, &address.Config, snapshot, pages, p.cut, p.last); err != nil {
 			return err
 		}
 		b.aggregate.covered.fingerprint += logicOf(b.env.Rules)
@@ -202,11 +207,10 @@ func (b *batch) stage(ctx context.Context, conn *pgx.Conn, p plan, m *architectu
 }
 
 func (b *batch) connect(ctx context.Context) (*pgx.Conn, error) {
-	address, err := pgx.ParseConfig(b.env.Postgres)
+	address, err := native.Address(b.env, "batch")
 	if err != nil {
 		return nil, err
 	}
-	address.RuntimeParams["application_name"] = "lkbench batch"
 	return pgx.ConnectConfig(ctx, address)
 }
 

@@ -147,7 +147,7 @@ func (r *reader) flush(n int) error {
 // read counts every row of raw_transactions below cut, in parallel, as the exported snapshot shows the table. last is
 // the cut of the published generation. pages is the size of the table; the last range is open, so rows on later pages
 // are not lost.
-func (a *aggregate) read(ctx context.Context, postgres, snapshot string, pages int64, cut, last []int64) error {
+func (a *aggregate) read(ctx context.Context, address *pgconn.Config, snapshot string, pages int64, cut, last []int64) error {
 	for i := range a.shards {
 		a.shards[i].reset()
 	}
@@ -157,7 +157,7 @@ func (a *aggregate) read(ctx context.Context, postgres, snapshot string, pages i
 	for _, r := range a.readers {
 		r.reset(cut, last)
 		group.Go(func() error {
-			return r.read(ctx, postgres, snapshot, func() (from, to int64, ok bool) {
+			return r.read(ctx, address, snapshot, func() (from, to int64, ok bool) {
 				n := next.Add(1) - 1
 				to = (n + 1) * a.rangePages
 				if n == ranges-1 {
@@ -185,8 +185,8 @@ var errSnapshotGone = errors.New("the exported snapshot is gone")
 const undefinedObject = "42704"
 
 // read reads ranges of pages [from, to), to = -1 meaning without end, until take has no more.
-func (r *reader) read(ctx context.Context, postgres, snapshot string, take func() (from, to int64, ok bool)) error {
-	conn, err := pgconn.Connect(ctx, postgres)
+func (r *reader) read(ctx context.Context, address *pgconn.Config, snapshot string, take func() (from, to int64, ok bool)) error {
+	conn, err := pgconn.ConnectConfig(ctx, address)
 	if err != nil {
 		return err
 	}
