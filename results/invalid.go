@@ -24,6 +24,7 @@ func invalidity(r *Record) []string {
 	because(c.Answers == 0, "nothing was checked: no query was answered")
 	because(c.Answers != c.RightAnswers+c.StaleAnswers+c.WrongAnswers, "answers to queries that were not judged: %d of %d",
 		c.Answers-c.RightAnswers-c.StaleAnswers-c.WrongAnswers, c.Answers)
+	because(c.BrokerCutUnknown != 0, "cannot be judged: the broker has thrown away %d records whose sends were never acknowledged", c.BrokerCutUnknown)
 	because(r.Latency.Alert.Count == 0, "nothing was measured: no alert was seen")
 	because(o.AlertsServed == 0, "nothing was checked: the served view holds no alert")
 	because(o.Alerts < o.AlertsServed, "the observer saw %d alerts, but the served view holds %d", o.Alerts, o.AlertsServed)

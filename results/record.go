@@ -106,13 +106,16 @@ type Latencies struct {
 
 // Correctness counts rows of the served views against the oracle's, and answers to probes.
 type Correctness struct {
-	Expected           int64        `json:"expected"`
-	Observed           int64        `json:"observed"`
-	Missing            int64        `json:"missing"`
-	Duplicate          int64        `json:"duplicate"`
-	Wrong              int64        `json:"wrong"`
-	Unexpected         int64        `json:"unexpected"`
-	BrokerLost         int64        `json:"broker_lost"`      // acknowledged but not in the log
+	Expected   int64 `json:"expected"`
+	Observed   int64 `json:"observed"`
+	Missing    int64 `json:"missing"`
+	Duplicate  int64 `json:"duplicate"`
+	Wrong      int64 `json:"wrong"`
+	Unexpected int64 `json:"unexpected"`
+	BrokerLost int64 `json:"broker_lost"` // acknowledged but not in the log
+	BrokerCut  int64 `json:"broker_cut"`  // acknowledged events that the broker has thrown away before the end; not a fault by itself
+	// BrokerCutUnknown counts places among the thrown away records that no acknowledged event holds: what stood there cannot be known.
+	BrokerCutUnknown   int64        `json:"broker_cut_unknown"`
 	BrokerDuplicate    int64        `json:"broker_duplicate"` // one acknowledged send more than once in the log
 	BrokerCorrupt      int64        `json:"broker_corrupt"`   // in the log with other bytes than were sent
 	ForeignRecords     int64        `json:"foreign_records"`  // in the log, never sent by this run
@@ -317,6 +320,7 @@ type Threshold struct {
 	Value      *float64 `json:"value"` // in Unit
 	Unit       string   `json:"unit"`  // "ms", "s", "events/s" or "" for counts
 	Met        bool     `json:"met"`
+	Why        string   `json:"why,omitempty"` // of a value that is null, such as "censored: not within 23.4 s"
 }
 
 // ComponentPosition is how far a component had come at the end, over all partitions.

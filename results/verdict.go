@@ -59,16 +59,22 @@ func (v Verdict) ExitCode() int {
 // Decide judges a run by its record, and by nothing else. All reasons are listed, the worst first.
 //
 // Rows that are missing or short say that data was lost only if the system had finished: of an interrupted run, or one
-// that did not drain, they may still have been on their way, so there they make the run invalid, not incorrect.
+// that did not drain, they may still have been on their way, so there they make the run invalid, not incorrect. Nor do rows
+// prove anything where the broker has thrown away records that nobody can name any more.
 func Decide(r *Record) Verdict {
-	incorrect, unfinished := faults(r)
+	incorrect, unproven := faults(r)
 	invalid := invalidity(r)
-	if r.Drained && !r.Interrupted {
-		incorrect = append(incorrect, unfinished...)
-	} else {
-		for _, reason := range unfinished {
+	switch {
+	case !r.Drained || r.Interrupted:
+		for _, reason := range unproven {
 			invalid = append(invalid, reason+" (may still have been on their way)")
 		}
+	case r.Correctness.BrokerCutUnknown != 0:
+		for _, reason := range unproven {
+			invalid = append(invalid, reason+" (may come of what the broker has thrown away)")
+		}
+	default:
+		incorrect = append(incorrect, unproven...)
 	}
 	var failed []string
 	for _, t := range r.Thresholds {
@@ -92,8 +98,9 @@ func Decide(r *Record) Verdict {
 	return v
 }
 
-// faults lists what the system did wrong: what is proven as it stands, and what is proven only if the system had finished.
-func faults(r *Record) (proven, unfinished []string) {
+// faults lists what the system did wrong: what is proven as it stands, and what is proven only if the system had finished and
+// all that stood in the log is known.
+func faults(r *Record) (proven, unproven []string) {
 	c := r.Correctness
 	rows := fmt.Sprintf("; %d expected", c.Expected)
 	proven = nonzero(
@@ -102,18 +109,25 @@ func faults(r *Record) (proven, unfinished []string) {
 		finding{c.BrokerCorrupt, "records on the topic with other bytes than were sent", ""},
 		finding{c.ForeignRecords, "records on the topic that this run never sent", ""},
 		finding{c.Duplicate, "rows more than once in the served views", rows},
+	)
+	excess := nonzero(
 		finding{c.Unexpected, "rows in the served views that should not exist", rows},
 		finding{c.WrongAnswers, "answers to queries that were right at no moment", fmt.Sprintf(" of %d, in %d different seconds", c.Answers, c.WrongAnswerSeconds)},
 		finding{max(0, c.DeadLettered-c.MalformedSent), "dead letters beyond the malformed records", fmt.Sprintf("; %d were malformed", c.MalformedSent)},
 		finding{max(0, c.LateCounted-c.LateExpected), "late events counted too many", fmt.Sprintf("; %d expected", c.LateExpected)},
 	)
-	unfinished = nonzero(
+	if c.BrokerCutUnknown == 0 {
+		proven = append(proven, excess...)
+	} else {
+		unproven = excess
+	}
+	unproven = append(unproven, nonzero(
 		finding{c.Missing, "rows missing from the served views", rows},
 		finding{c.Wrong, "rows with wrong values in the served views", rows},
 		finding{max(0, c.MalformedSent-c.DeadLettered), "malformed records missing from the dead-letter topic", fmt.Sprintf(" of %d", c.MalformedSent)},
 		finding{max(0, c.LateExpected-c.LateCounted), "late events not counted as late", fmt.Sprintf(" of %d", c.LateExpected)},
-	)
-	return proven, unfinished
+	)...)
+	return proven, unproven
 }
 
 // finding is a count that should be zero.

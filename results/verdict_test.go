@@ -90,13 +90,19 @@ func TestEveryCauseOfAVerdict(t *testing.T) {
 		{"schedule delay below zero", func(r *Record) { r.Load.ScheduleDelay.Negative = 1 }, Invalid, "schedule delay below zero"},
 		{"observer lag below zero", func(r *Record) { r.Observer.Lag.Negative = 1 }, Invalid, "observer lag below zero"},
 
-		{"threshold", func(r *Record) { r.Thresholds = []Threshold{{"alert.p99 < 2 ms", new(4.0), "ms", false}} }, ThresholdFailed,
+		{"threshold", func(r *Record) {
+			r.Thresholds = []Threshold{{Expression: "alert.p99 < 2 ms", Value: new(4.0), Unit: "ms"}}
+		}, ThresholdFailed,
 			"expected alert.p99 < 2 ms, measured 4 ms"},
 		{"threshold not measured", func(r *Record) { r.Thresholds = []Threshold{{Expression: "alert.p99 < 2 ms", Unit: "ms"}} }, ThresholdFailed,
 			"expected alert.p99 < 2 ms, but it was not measured, or by too few samples"},
 
 		{"missing while not drained", func(r *Record) { r.Drained, r.Correctness.Missing = false, 1 }, Invalid, "may still have been on their way"},
 		{"missing while interrupted", func(r *Record) { r.Interrupted, r.Correctness.Missing = true, 1 }, Invalid, "may still have been on their way"},
+		{"missing, and the log was cut", func(r *Record) { r.Correctness.BrokerCut, r.Correctness.Missing = 9, 1 }, Incorrect, "rows missing"},
+		{"missing where what was cut is unknown", func(r *Record) { r.Correctness.BrokerCutUnknown, r.Correctness.Missing = 1, 1 }, Invalid, "has thrown away)"},
+		{"unexpected where what was cut is unknown", func(r *Record) { r.Correctness.BrokerCutUnknown, r.Correctness.Unexpected = 1, 1 }, Invalid, "has thrown away)"},
+		{"duplicate where what was cut is unknown", func(r *Record) { r.Correctness.BrokerCutUnknown, r.Correctness.Duplicate = 1, 1 }, Incorrect, "rows more than once"},
 		{"duplicate while interrupted", func(r *Record) { r.Interrupted, r.Correctness.Duplicate = true, 1 }, Incorrect, "rows more than once"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -119,7 +125,7 @@ func TestEveryCauseOfAVerdict(t *testing.T) {
 
 // Whatever count of the record's correctness is not zero, a judge that overlooked a new field would pass it.
 func TestDecideLooksAtEveryCountOfDefects(t *testing.T) {
-	harmless := []string{"Expected", "Observed", "Answers", "RightAnswers", "StaleAnswers", "FailedQueries", "WrongAnswerSeconds"}
+	harmless := []string{"Expected", "Observed", "Answers", "RightAnswers", "StaleAnswers", "FailedQueries", "WrongAnswerSeconds", "BrokerCut"}
 	for i := range reflect.TypeFor[Correctness]().NumField() {
 		r := good()
 		f := reflect.ValueOf(&r.Correctness).Elem().Field(i)
@@ -128,7 +134,11 @@ func TestDecideLooksAtEveryCountOfDefects(t *testing.T) {
 			continue
 		}
 		f.SetInt(f.Int() + 1)
-		if v := Decide(r); v.Status != Incorrect {
+		want := Incorrect
+		if name == "BrokerCutUnknown" {
+			want = Invalid
+		}
+		if v := Decide(r); v.Status != want {
 			t.Errorf("one more %s: %v %q", name, v.Status, v.Reasons)
 		}
 	}
@@ -242,14 +252,18 @@ func TestEveryMetricReadsItsOwnField(t *testing.T) {
 	r := &Record{}
 	r.Latency.Alert, r.Latency.Query, r.Freshness, r.Latency.Ack, r.Load.ScheduleDelay = block(), block(), block(), block(), block()
 	r.ThroughputS = 36
-	r.Correctness = Correctness{Expected: 1, Answers: 1, Missing: 37, Duplicate: 38, Wrong: 39, Unexpected: 40, WrongAnswers: 41, WrongAnswerSeconds: 42}
-	r.Restarts = make([]Restart, 43)
+	r.Correctness = Correctness{Expected: 1, Answers: 1, Missing: 37, Duplicate: 38, Wrong: 39, Unexpected: 40, WrongAnswers: 41, WrongAnswerSeconds: 42, BrokerLost: 43}
+	r.Restarts = make([]Restart, 44)
+	after := func(ms float64) Span { return Span{S: new(ms / 1000)} }
+	r.Faults = []Fault{{Recovery: &Recovery{Detection: after(45), FirstOutput: after(46), DowntimeS: new(0.047), LagBack: after(48), P99Back: after(49),
+		FreshnessBack: after(50), AllRight: after(51)}}}
+	r.Reprocess = []Reprocess{{FirstRight: after(52), AllRight: after(53)}}
 	for i, name := range MetricNames() {
 		if got := Evaluate(name, "==", float64(i+1), r); !got.Met {
-			t.Errorf("%s reads %v, want %d", name, *got.Value, i+1)
+			t.Errorf("%s reads %+v, want %d", name, got, i+1)
 		}
 	}
-	if len(MetricNames()) != 43 {
+	if len(MetricNames()) != 53 {
 		t.Errorf("%d metrics", len(MetricNames()))
 	}
 }

@@ -52,6 +52,7 @@ type evidence struct {
 	// ledgerFrom is a file that holds the same; empty: the ledger is written.
 	ledgerFrom string
 	topic      map[int32][]record
+	starts     []int64       // of the partitions' logs
 	views      [3][][]string // in the order of evidenceViews; null is NULL
 	dead       [][3]string
 	probes     []answer

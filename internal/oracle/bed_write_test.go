@@ -63,7 +63,7 @@ func (e *evidence) writeLedger(path string) error {
 func (e *evidence) files() map[string]func(io.Writer) error {
 	files := map[string]func(io.Writer) error{
 		topicFile: packed(func(w io.Writer) error {
-			out, err := newTopicWriter(w)
+			out, err := newTopicWriter(w, e.starts)
 			for _, p := range slices.Sorted(maps.Keys(e.topic)) {
 				if err == nil {
 					err = out.write(p, e.topic[p])
@@ -132,9 +132,15 @@ func (e *evidence) files() map[string]func(io.Writer) error {
 // judge writes the evidence and judges it.
 func (b *bed) judge(t testing.TB, e *evidence) *Judgement {
 	t.Helper()
+	return b.judgeChange(t, e, nil)
+}
+
+// judgeChange is judge for a run in which the rules changed.
+func (b *bed) judgeChange(t testing.TB, e *evidence, change *Change) *Judgement {
+	t.Helper()
 	dir := t.TempDir()
 	e.write(t, dir)
-	j, err := Judge(dir, JudgeConfig{Rules: b.rules, Source: b, Schedule: b})
+	j, err := Judge(dir, JudgeConfig{Rules: b.rules, Change: change, Source: b, Schedule: b})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func rightEvidence(b *testing.B, dir string, cfg JudgeConfig) {
 	var kept [partitions][]record
 	next := [partitions]int64{}
 	must(save(dir, topicFile, packed(func(w io.Writer) error {
-		out, err := newTopicWriter(w)
+		out, err := newTopicWriter(w, nil)
 		must(err)
 		var buf []byte
 		for n := range events {

@@ -16,14 +16,14 @@ func (b bits) has(n uint64) bool { return b[n/64]&(1<<(n%64)) != 0 }
 // brokerTally is what one partition of the topic says about the broker.
 type brokerTally struct {
 	inPlace          bits     // acknowledged events at the offset that was acknowledged
-	astray           []astray // acknowledged events at another place
+	astray           []placed // acknowledged events at another place
 	corrupt, foreign int64
 
 	differences differences
 }
 
-// astray is a record of an acknowledged event at a place that was not acknowledged.
-type astray struct {
+// placed is an event and an offset of its partition.
+type placed struct {
 	n      uint64
 	offset int64
 }
@@ -51,7 +51,7 @@ func (b *brokerTally) check(ledger *loadgen.Ledger, partition int32, r record) (
 		if sent.Partition == partition && sent.Offset == r.offset {
 			b.inPlace.set(r.n)
 		} else {
-			b.astray = append(b.astray, astray{r.n, r.offset})
+			b.astray = append(b.astray, placed{r.n, r.offset})
 		}
 	}
 	return r.n

@@ -77,11 +77,12 @@ func packed(write func(io.Writer) error) func(io.Writer) error {
 
 func (cfg *CollectConfig) copyTopic(ctx context.Context) func(io.Writer) error {
 	return func(w io.Writer) error {
-		out, err := newTopicWriter(w)
-		if err != nil {
+		var out *topicWriter
+		begin := func(starts []int64) (err error) {
+			out, err = newTopicWriter(w, starts)
 			return err
 		}
-		err = readLog(ctx, cfg.Kafka, cfg.Topic, func(runs []logRun) error {
+		err := readLog(ctx, cfg.Kafka, cfg.Topic, begin, func(runs []logRun) error {
 			traced := make([][]record, len(runs))
 			var tracing errgroup.Group
 			for i, run := range runs {
@@ -139,7 +140,9 @@ func header(r *kgo.Record, name string) []byte {
 func (cfg *CollectConfig) copyDeadLetters(ctx context.Context) func(io.Writer) error {
 	return func(w io.Writer) error {
 		out := csv.NewWriter(w)
-		err := readLog(ctx, cfg.Kafka, cfg.DeadLetters, func(runs []logRun) error {
+		// Dead letters that were thrown away would be missing ones.
+		begin := func([]int64) error { return nil }
+		err := readLog(ctx, cfg.Kafka, cfg.DeadLetters, begin, func(runs []logRun) error {
 			for _, run := range runs {
 				for _, r := range run.records {
 					// The writer keeps its first error for the end.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,26 +173,26 @@ func FuzzEvidence(f *testing.F) {
 
 func fuzzTopic(t *testing.T, text []byte) {
 	var again bytes.Buffer
-	out, err := newTopicWriter(&again)
-	if err != nil {
-		t.Fatal(err)
-	}
 	type kept struct {
 		partition int32
 		records   []record
 	}
-	read := func(in io.Reader) (all []kept, err error) {
-		err = readTopic(in, func(c chunk) error {
+	read := func(in io.Reader) (starts []int64, all []kept, err error) {
+		err = readTopic(in, func(s []int64) error { starts = s; return nil }, func(c chunk) error {
 			k := kept{partition: c.partition}
 			err := c.each(func(r record) error { k.records = append(k.records, r); return nil })
 			all = append(all, k)
 			return err
 		})
-		return all, err
+		return starts, all, err
 	}
-	first, err := read(bytes.NewReader(text))
+	starts, first, err := read(bytes.NewReader(text))
 	if err != nil {
 		return
+	}
+	out, err := newTopicWriter(&again, starts)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, k := range first {
 		for i, r := range k.records {
@@ -206,9 +207,12 @@ func fuzzTopic(t *testing.T, text []byte) {
 	if err := out.close(); err != nil {
 		t.Fatal(err)
 	}
-	second, err := read(&again)
+	startsAgain, second, err := read(&again)
 	if err != nil {
 		t.Fatalf("written again, it cannot be read: %v", err)
+	}
+	if !slices.Equal(starts, startsAgain) {
+		t.Fatalf("starts %v became %v", starts, startsAgain)
 	}
 	var a, b []record
 	for _, k := range first {
@@ -236,7 +240,7 @@ func TestTopicFileRoundTrip(t *testing.T) {
 	records[5] = record{offset: 25, n: noTurn, kind: recordForeign, key: nil, value: []byte{}}
 	records[6] = record{offset: 36, n: loadgen.MaxEvents - 1, kind: recordAltered, key: []byte{}, value: bytes.Repeat([]byte("v"), 3<<20)}
 	var file bytes.Buffer
-	out, err := newTopicWriter(&file)
+	out, err := newTopicWriter(&file, []int64{0, 1 << 40, 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,8 +251,9 @@ func TestTopicFileRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	fuzzTopic(t, file.Bytes())
+	begin := func([]int64) error { return nil }
 	i := 0
-	err = readTopic(bytes.NewReader(file.Bytes()), func(c chunk) error {
+	err = readTopic(bytes.NewReader(file.Bytes()), begin, func(c chunk) error {
 		return c.each(func(r record) error {
 			if w := records[i]; c.partition != 3 || r.offset != w.offset || r.n != w.n || r.kind != w.kind || !bytes.Equal(r.value, w.value) || (r.key == nil) != (w.key == nil) {
 				t.Errorf("record %d: %+v, want %+v", i, r, w)
@@ -263,15 +268,15 @@ func TestTopicFileRoundTrip(t *testing.T) {
 	// Every cut is noticed.
 	whole := bytes.Clone(file.Bytes())
 	for _, n := range []int{0, 3, 5, 6, 100, file.Len() / 2, file.Len() - 1} {
-		if err := readTopic(bytes.NewReader(file.Bytes()[:n]), func(chunk) error { return nil }); err == nil {
+		if err := readTopic(bytes.NewReader(file.Bytes()[:n]), begin, func(chunk) error { return nil }); err == nil {
 			t.Errorf("cut off after %d bytes: no error", n)
 		}
 	}
 	file.Truncate(file.Len() - 2) // the number of records, above 127 and below 16384
-	if err := readTopic(bytes.NewReader(binary.AppendUvarint(file.Bytes(), uint64(len(records)+1))), func(chunk) error { return nil }); err == nil {
+	if err := readTopic(bytes.NewReader(binary.AppendUvarint(file.Bytes(), uint64(len(records)+1))), begin, func(chunk) error { return nil }); err == nil {
 		t.Error("one record more at the end than there are: no error")
 	}
-	if err := readTopic(bytes.NewReader(append(whole, 0)), func(chunk) error { return nil }); err == nil {
+	if err := readTopic(bytes.NewReader(append(whole, 0)), begin, func(chunk) error { return nil }); err == nil {
 		t.Error("a byte after the end: no error")
 	}
 }

@@ -27,7 +27,8 @@ type Schedule interface {
 
 // JudgeConfig is what a judgement needs beside the run's folder: all of it follows from the scenario.
 type JudgeConfig struct {
-	Rules    bank.Rules
+	Rules    bank.Rules     // at the run's start
+	Change   *Change        // of the rules; nil without one
 	Source   loadgen.Source // of the events the run was made with
 	Schedule Schedule
 }
@@ -38,12 +39,20 @@ type Judgement struct {
 	// Freshness holds, for every answer whose query was intended after warm-up and that was not wrong, the age of the
 	// oldest acknowledged event it lacked when the query was sent; zero if it lacked none.
 	Freshness *results.Histogram
+	// Answers are all of them, warm-up included, in the order in which they were written down.
+	Answers []Answer
+	// FirstNew is when the first right answer came that only the new rules of a change explain; LastOld when, after the request, the
+	// last one came that only the old rules explain, right or wrong. Nil if there was none.
+	FirstNew, LastOld *time.Duration
 }
 
 // Judge holds the evidence in a run's folder against what docs/workload.md says. It fails if a file is missing or
 // damaged; the error names the file.
 func Judge(dir string, cfg JudgeConfig) (*Judgement, error) {
 	if err := checkRules(cfg.Rules); err != nil {
+		return nil, err
+	}
+	if err := cfg.Change.check(cfg.Rules); err != nil {
 		return nil, err
 	}
 	ledger, err := loadgen.OpenLedger(filepath.Join(dir, ledgerFile))
@@ -97,7 +106,7 @@ func Judge(dir string, cfg JudgeConfig) (*Judgement, error) {
 		return err
 	})
 	judgement.Go(func() error {
-		probes = judgeAnswers(answers, folds, timesOf(ledger, cfg.Schedule), cfg.Schedule.WarmupEnd())
+		probes = judgeAnswers(answers, folds, timesOf(ledger, cfg.Schedule), cfg)
 		return nil
 	})
 	lost := brokerLosses(ledger, parts)
@@ -123,6 +132,8 @@ func sum(parts []*part, views []tally, dead deadLetterTally, probes probeTally, 
 	}
 	all := differences{groups: lost.differences.groups}
 	for _, p := range parts {
+		c.BrokerCut += int64(len(p.cut))
+		c.BrokerCutUnknown += p.unknown
 		c.BrokerCorrupt += p.broker.corrupt
 		c.ForeignRecords += p.broker.foreign
 		c.LateExpected += p.fold.late
@@ -140,7 +151,9 @@ func sum(parts []*part, views []tally, dead deadLetterTally, probes probeTally, 
 	all.merge(dead.differences)
 	all.merge(probes.differences)
 	c.Differences = all.first()
-	return &Judgement{Correctness: c, Freshness: probes.freshness}
+	return &Judgement{
+		Correctness: c, Freshness: probes.freshness, Answers: probes.all, FirstNew: probes.firstNew, LastOld: probes.lastOld,
+	}
 }
 
 // checkRules refuses rules that have no meaning in PostgreSQL's microseconds.

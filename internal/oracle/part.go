@@ -18,7 +18,9 @@ import (
 type part struct {
 	partition int32
 	chunks    chan chunk
-	last      int64 // offset of the last record
+	cut       []placed // acknowledged events that the broker has thrown away, in log order
+	unknown   int64    // offsets among them that no acknowledged event holds
+	last      int64    // offset of the last record
 	decoder   decoder
 	buf       []byte
 	fold      *fold
@@ -36,25 +38,38 @@ func foldTopic(dir string, cfg JudgeConfig, ledger *loadgen.Ledger, now progress
 	}
 	workers, ctx := errgroup.WithContext(context.Background())
 	parts := map[int32]*part{}
+	open := func(partition int32, cut []placed, unknown int64) *part {
+		p := &part{
+			partition: partition, chunks: make(chan chunk, 4), cut: cut, unknown: unknown, last: -1,
+			fold:   newFold(cfg.final(), cfg.Schedule.Len(), now.cutOf(partition), probed),
+			broker: brokerTally{inPlace: newBits(ledger.Len())},
+		}
+		parts[partition] = p
+		workers.Go(func() error { return p.run(cfg, ledger) })
+		return p
+	}
+	begin := func(starts []int64) error {
+		for partition, cut := range cutEvents(ledger, starts) {
+			if start := starts[partition]; start > 0 {
+				open(int32(partition), cut, start-distinct(cut))
+			}
+		}
+		return nil
+	}
+	deliver := func(c chunk) error {
+		p := parts[c.partition]
+		if p == nil {
+			p = open(c.partition, nil, 0)
+		}
+		select {
+		case p.chunks <- c:
+			return nil
+		case <-ctx.Done():
+			return errStopped
+		}
+	}
 	_, err := load(dir, topicFile, unpacked(func(r io.Reader, name string) (struct{}, error) {
-		err := readTopic(r, func(c chunk) error {
-			p := parts[c.partition]
-			if p == nil {
-				p = &part{
-					partition: c.partition, chunks: make(chan chunk, 4), last: -1,
-					fold:   newFold(cfg.Rules, cfg.Schedule.Len(), now.cutOf(c.partition), probed),
-					broker: brokerTally{inPlace: newBits(ledger.Len())},
-				}
-				parts[c.partition] = p
-				workers.Go(func() error { return p.run(cfg, ledger) })
-			}
-			select {
-			case p.chunks <- c:
-				return nil
-			case <-ctx.Done():
-				return errStopped
-			}
-		})
+		err := readTopic(r, begin, deliver)
 		for _, p := range parts {
 			close(p.chunks)
 		}
@@ -69,8 +84,14 @@ func foldTopic(dir string, cfg JudgeConfig, ledger *loadgen.Ledger, now progress
 	return slices.SortedFunc(maps.Values(parts), func(a, b *part) int { return cmp.Compare(a.partition, b.partition) }), err
 }
 
-// run takes the partition's records as they come.
+// run takes the events that were cut off, as if they still stood in the log, then the partition's records as they come.
 func (p *part) run(cfg JudgeConfig, ledger *loadgen.Ledger) error {
+	for _, e := range p.cut {
+		if err := p.take(record{offset: e.offset, n: e.n, kind: recordSame}, cfg, ledger); err != nil {
+			return err
+		}
+		p.last = e.offset
+	}
 	for c := range p.chunks {
 		err := c.each(func(r record) error {
 			if r.offset <= p.last {

@@ -3,12 +3,15 @@ package oracle
 import (
 	"fmt"
 	"strings"
+
+	"lkbench/internal/bank"
 )
 
 // prefixes goes through the states that a customer's row takes as its events are counted one by one.
 type prefixes struct {
 	view   string
 	fold   *fold
+	rules  *[2]bank.Rules
 	events []counted
 	times  []moments
 	// soonest[i] is the earliest acknowledgement among events i and later.
@@ -19,8 +22,8 @@ type prefixes struct {
 	lastSent int64 // the latest actual send in the prefix
 }
 
-func newPrefixes(view string, f *fold, events []counted, times func(uint64) moments) *prefixes {
-	p := &prefixes{view: view, fold: f, events: events, visits: map[int32]uint32{}}
+func newPrefixes(view string, f *fold, rules *[2]bank.Rules, events []counted, times func(uint64) moments) *prefixes {
+	p := &prefixes{view: view, fold: f, rules: rules, events: events, visits: map[int32]uint32{}}
 	p.state.topLocation = -1
 	p.times = make([]moments, len(events))
 	p.soonest = make([]int64, len(events)+1)
@@ -67,8 +70,7 @@ func (p *prefixes) extend(i int) {
 
 func (p *prefixes) text(location int32) string { return p.fold.locations.text(uint32(location)) }
 
-// judge holds an answer against the current prefix, whose length it claims. If several prefixes fit, the one that
-// lacks least counts.
+// judge holds an answer against the current prefix, whose length it claims, under each version of the rules.
 func (p *prefixes) judge(a *answer, o *outcome) {
 	if p.state.transactions > 0 && p.lastSent > a.AnsweredUS {
 		o.best = fmt.Sprintf("%d transactions had not been sent yet", p.state.transactions)
@@ -88,11 +90,24 @@ func (p *prefixes) judge(a *answer, o *outcome) {
 	if oldest != never {
 		age = max(a.SentUS-oldest, 1)
 	}
-	if !o.right || age < o.age {
-		o.right, o.age = true, age
+	fits := false
+	for version := range p.rules {
+		if p.hasSegment(a, version) {
+			o.explain(version, age)
+			fits = true
+		}
+	}
+	if !fits {
+		o.best = p.String()
 	}
 }
 
+// hasSegment says whether the answer's segment, all that depends on rules that can change, is that of the current prefix.
+func (p *prefixes) hasSegment(a *answer, version int) bool {
+	return !a.Found || p.view == viewWindows.name || a.Segment == segment(&p.rules[version], p.state.transactions, p.state.amount)
+}
+
+// equals holds everything but the segment against the current prefix.
 func (p *prefixes) equals(a *answer) bool {
 	s := &p.state
 	if a.AmountPaise != s.amount || !equalIf(a.MaxBalance, s.hasBalance, s.maxBalance) {
@@ -107,7 +122,6 @@ func (p *prefixes) equals(a *answer) bool {
 	}
 	return equalIf(a.TopLocation, s.topLocation >= 0, top) &&
 		a.AverageAmount == string(appendDecimal(nil, average(s.amount, s.transactions))) &&
-		a.Segment == segment(&p.fold.rules, s.transactions, s.amount) &&
 		a.LastEventTime == s.lastEventTime
 }
 
@@ -134,7 +148,10 @@ func (p *prefixes) String() string {
 		a.TopLocation = &top
 	}
 	a.AverageAmount = string(appendDecimal(nil, average(s.amount, s.transactions)))
-	a.Segment = segment(&p.fold.rules, s.transactions, s.amount)
+	a.Segment = segment(&p.rules[oldRules], s.transactions, s.amount)
+	if changed := segment(&p.rules[newRules], s.transactions, s.amount); changed != a.Segment {
+		a.Segment += " or " + changed
+	}
 	return a.String()
 }
 

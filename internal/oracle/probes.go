@@ -108,12 +108,35 @@ type moments struct {
 
 const never = math.MaxInt64
 
+func micros(v int64) time.Duration { return time.Duration(v) * time.Microsecond }
+
+// AnswerKind is how one answer to a probe query came out.
+type AnswerKind string
+
+// The kinds of an Answer.
+const (
+	AnswerRight  AnswerKind = "right"  // nothing acknowledged was missing
+	AnswerStale  AnswerKind = "stale"  // right for an earlier prefix of the customer's events
+	AnswerWrong  AnswerKind = "wrong"  // right for none, or under rules that were not in force
+	AnswerFailed AnswerKind = "failed" // no answer
+)
+
+// Answer is one judged answer to a probe query. Times count from the origin.
+type Answer struct {
+	Intended time.Duration // when it was to be asked
+	At       time.Duration // when the answer came, or the query had failed
+	Kind     AnswerKind
+	Age      time.Duration // of the oldest acknowledged event that it lacks; of a right or stale one
+}
+
 // probeTally is the outcome of holding the answers against the histories.
 type probeTally struct {
 	answers, right, stale, wrong, failed int64
 	wrongSeconds                         int64
 	freshness                            *results.Histogram
 	differences                          differences
+	all                                  []Answer
+	firstNew, lastOld                    *time.Duration
 }
 
 // question is what several answers have in common.
@@ -122,17 +145,11 @@ type question struct {
 	windowStart    int64
 }
 
-// outcome is the judgement of one answer.
-type outcome struct {
-	right bool   // equals a prefix; else wrong
-	age   int64  // of the oldest acknowledged event that the prefix lacks, in microseconds; 0 if it lacks none
-	best  string // for a wrong one: what it should have been
-}
-
 // judgeAnswers holds every answer against the prefixes of its customer's history. Freshness is recorded for answers
-// whose query was intended at measureFrom or later.
-func judgeAnswers(answers []answer, folds []*fold, times func(n uint64) moments, measureFrom time.Duration) probeTally {
+// whose query was intended after warm-up.
+func judgeAnswers(answers []answer, folds []*fold, times func(n uint64) moments, cfg JudgeConfig) probeTally {
 	t := probeTally{freshness: results.NewHistogram()}
+	versions := cfg.versions()
 	byQuestion := map[question][]int{}
 	for i, a := range answers {
 		if a.Error != "" {
@@ -144,17 +161,25 @@ func judgeAnswers(answers []answer, folds []*fold, times func(n uint64) moments,
 	}
 	outcomes := make([]outcome, len(answers))
 	for q, asked := range byQuestion {
-		judgeQuestion(q, answers, asked, outcomes, folds, times)
+		judgeQuestion(q, answers, asked, outcomes, folds, &versions, times)
+	}
+	if cfg.Change != nil {
+		t.firstNew, t.lastOld = cfg.Change.settle(answers, outcomes)
 	}
 	wrongSeconds := map[int64]bool{}
 	for i, a := range answers {
+		judged := Answer{Intended: micros(a.IntendedUS), At: micros(a.AnsweredUS), Kind: AnswerFailed}
 		if a.Error != "" {
+			t.all = append(t.all, judged)
 			continue
 		}
 		t.answers++
 		o := &outcomes[i]
-		if !o.right {
+		age, right := o.right()
+		if !right {
 			t.wrong++
+			judged.Kind = AnswerWrong
+			t.all = append(t.all, judged)
 			wrongSeconds[a.AnsweredUS/1e6] = true
 			t.differences.add("probe of "+a.View, kindWrong, func() (key, expected, observed string) {
 				key = fmt.Sprintf("%s at %.6fs", a.Customer, float64(a.AnsweredUS)/1e6)
@@ -165,13 +190,16 @@ func judgeAnswers(answers []answer, folds []*fold, times func(n uint64) moments,
 			})
 			continue
 		}
-		if o.age == 0 {
+		judged.Kind, judged.Age = AnswerStale, micros(age)
+		if age == 0 {
+			judged.Kind = AnswerRight
 			t.right++
 		} else {
 			t.stale++
 		}
-		if a.IntendedUS >= measureFrom.Microseconds() {
-			t.freshness.Record(time.Duration(o.age) * time.Microsecond)
+		t.all = append(t.all, judged)
+		if judged.Intended >= cfg.Schedule.WarmupEnd() {
+			t.freshness.Record(judged.Age)
 		}
 	}
 	t.wrongSeconds = int64(len(wrongSeconds))
@@ -179,7 +207,7 @@ func judgeAnswers(answers []answer, folds []*fold, times func(n uint64) moments,
 }
 
 // judgeQuestion judges the answers, given by index, that ask the same.
-func judgeQuestion(q question, answers []answer, asked []int, outcomes []outcome, folds []*fold, times func(uint64) moments) {
+func judgeQuestion(q question, answers []answer, asked []int, outcomes []outcome, folds []*fold, rules *[2]bank.Rules, times func(uint64) moments) {
 	f, all := historyOf(q, folds)
 	for _, i := range asked {
 		outcomes[i].best = fmt.Sprintf("at most %d transactions", len(all))
@@ -193,7 +221,7 @@ func judgeQuestion(q question, answers []answer, asked []int, outcomes []outcome
 	// Every batch generation takes back the repetitions below its cut, which only moves forward: at any moment the
 	// first so many of them are gone.
 	for taken := range repeats + 1 {
-		p := newPrefixes(q.view, f, without(all, taken), times)
+		p := newPrefixes(q.view, f, rules, without(all, taken), times)
 		byLength := map[int64][]int{}
 		for _, i := range asked {
 			length := int64(0)

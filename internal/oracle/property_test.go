@@ -142,7 +142,7 @@ func TestAnswersAreJudgedByPrefix(t *testing.T) {
 		for i := range answers {
 			answers[i].SentUS, answers[i].AnsweredUS = 1000, 1000
 		}
-		good := judgeAnswers(answers, []*fold{f}, times, 0)
+		good := judgeAnswers(answers, []*fold{f}, times, JudgeConfig{Rules: rules, Schedule: &bed{}})
 		if good.wrong != 0 || good.right != 1 || good.stale != int64(n-1) {
 			t.Fatalf("%d prefixes: %d right, %d stale, %d wrong %+v", n, good.right, good.stale, good.wrong, good.differences.first())
 		}
@@ -161,7 +161,7 @@ func TestAnswersAreJudgedByPrefix(t *testing.T) {
 				a.AverageAmount = fmt.Sprint(a.AverageAmount, "1")
 			}
 		}
-		if bad := judgeAnswers(answers, []*fold{f}, times, 0); bad.wrong != int64(n) {
+		if bad := judgeAnswers(answers, []*fold{f}, times, JudgeConfig{Rules: rules, Schedule: &bed{}}); bad.wrong != int64(n) {
 			t.Fatalf("only %d of %d wrong answers found", bad.wrong, n)
 		}
 	})

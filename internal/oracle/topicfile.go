@@ -9,7 +9,9 @@ import (
 	"math"
 )
 
-// The file topic.zst, uncompressed: "lkbt", a version byte, then chunks of records of one partition in log order
+// The file topic.zst, uncompressed: "lkbt", a version byte, a uvarint number of partitions and for each a uvarint offset at
+// which its log began when it was read (above 0 if the broker has thrown away what was before), then chunks of records of one
+// partition in log order
 //
 //	uvarint partition+1, uvarint records, uvarint bytes of what follows, then a record
 //	  uvarint offset−previous<<2|kind, varint n−previous (not for foreign), key and value (not for same)
@@ -17,7 +19,7 @@ import (
 // where previous is 0 at a chunk's start, and key and value are a uvarint length+1 (0: null) and the bytes. At the end
 // stands a uvarint 0 and the uvarint number of all records.
 const (
-	topicMagic    = "lkbt\x01"
+	topicMagic    = "lkbt\x02"
 	maxChunkBytes = 256 << 20
 	maxPartitions = 1 << 16
 	chunkRecords  = 4096
@@ -49,8 +51,13 @@ type topicWriter struct {
 	head    []byte
 }
 
-func newTopicWriter(w io.Writer) (*topicWriter, error) {
-	_, err := io.WriteString(w, topicMagic)
+// newTopicWriter writes the head of the file. starts are the offsets at which the partitions' logs begin.
+func newTopicWriter(w io.Writer, starts []int64) (*topicWriter, error) {
+	head := binary.AppendUvarint([]byte(topicMagic), uint64(len(starts)))
+	for _, start := range starts {
+		head = binary.AppendUvarint(head, uint64(start))
+	}
+	_, err := w.Write(head)
 	return &topicWriter{w: w}, err
 }
 
@@ -112,8 +119,9 @@ type chunk struct {
 	body      []byte
 }
 
-// readTopic hands the chunks of an uncompressed topic file to deliver, which may keep them.
-func readTopic(r io.Reader, deliver func(chunk) error) error {
+// readTopic hands the starts of the partitions of an uncompressed topic file to begin, then its chunks to deliver, which may
+// keep them.
+func readTopic(r io.Reader, begin func(starts []int64) error, deliver func(chunk) error) error {
 	in := bufio.NewReaderSize(r, 1<<16)
 	magic := make([]byte, len(topicMagic))
 	if _, err := io.ReadFull(in, magic); err != nil {
@@ -121,6 +129,13 @@ func readTopic(r io.Reader, deliver func(chunk) error) error {
 	}
 	if string(magic) != topicMagic {
 		return fmt.Errorf("starts with %q, not %q: not a topic file of this version", magic, topicMagic)
+	}
+	starts, err := readStarts(in)
+	if err != nil {
+		return fmt.Errorf("the starts of the partitions: %w", err)
+	}
+	if err := begin(starts); err != nil {
+		return err
 	}
 	total := uint64(0)
 	for {
@@ -156,6 +171,28 @@ func readTopic(r io.Reader, deliver func(chunk) error) error {
 			return err
 		}
 	}
+}
+
+func readStarts(in io.ByteReader) ([]int64, error) {
+	n, err := binary.ReadUvarint(in)
+	if err != nil {
+		return nil, whole(err)
+	}
+	if n > maxPartitions {
+		return nil, fmt.Errorf("%d partitions, which is impossible", n)
+	}
+	starts := make([]int64, n)
+	for i := range starts {
+		start, err := binary.ReadUvarint(in)
+		if err != nil {
+			return nil, whole(err)
+		}
+		if start > math.MaxInt64 {
+			return nil, fmt.Errorf("partition %d begins at an impossible offset", i)
+		}
+		starts[i] = int64(start)
+	}
+	return starts, nil
 }
 
 // readN reads n bytes. It does not believe n before the bytes are there.
