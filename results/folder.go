@@ -147,6 +147,9 @@ func ReadRecord(dir string) (*Record, error) {
 // EncodeRecord gives the bytes of run.json. The schema version is this program's, and lists that are nil are written
 // empty.
 func EncodeRecord(r *Record) ([]byte, error) {
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("write the record of the run: %w", err)
+	}
 	whole := *r
 	whole.SchemaVersion = SchemaVersion
 	whole.fillLists()
@@ -171,12 +174,18 @@ func DecodeRecord(content []byte) (*Record, error) {
 		return nil, errors.New("not the record of a run: schema_version is missing")
 	case *v > SchemaVersion:
 		return nil, fmt.Errorf("written by a newer lkbench: schema_version is %d, this program reads %d", *v, SchemaVersion)
-	case *v != SchemaVersion:
+	case *v < 1:
 		return nil, fmt.Errorf("schema_version %d is unknown; this program reads %d", *v, SchemaVersion)
+	case *v < SchemaVersion:
+		return nil, fmt.Errorf("written by an older lkbench: schema_version is %d, this program reads %d; run the scenario again, or read it with the lkbench of environment.version",
+			*v, SchemaVersion)
 	}
 	var r Record
 	if err := json.Unmarshal(content, &r); err != nil {
 		return nil, damaged(content, err)
+	}
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("damaged: %w", err)
 	}
 	r.fillLists()
 	return &r, nil
@@ -203,8 +212,9 @@ func damaged(content []byte, err error) error {
 func (r *Record) fillLists() {
 	fill(&r.Verdict.Reasons)
 	fill(&r.Correctness.Differences)
+	fill(&r.Observer.Gaps)
 	fill(&r.Phases)
-	fill(&r.Faults)
+	r.Faults = filledFaults(r.Faults)
 	fill(&r.Restarts)
 	fill(&r.Batch)
 	fill(&r.Reprocess)

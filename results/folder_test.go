@@ -182,14 +182,19 @@ func TestPartialRunIsNotRead(t *testing.T) {
 func TestRecordsThatAreRefused(t *testing.T) {
 	for _, c := range []struct{ content, want string }{
 		{``, "damaged"},
-		{"{\n\"schema_version\": 1,\n\"arch\": }", "damaged at line 3"},
-		{"{\n\"schema_version\": 1,\n\"arch\": 1}", "damaged at line 3"},
-		{`{"schema_version": 1} x`, "damaged"},
+		{"{\n\"schema_version\": 2,\n\"arch\": }", "damaged at line 3"},
+		{"{\n\"schema_version\": 2,\n\"arch\": 1}", "damaged at line 3"},
+		{`{"schema_version": 2} x`, "damaged"},
 		{`{}`, "schema_version is missing"},
-		{`{"schema_version": 2}`, "written by a newer lkbench: schema_version is 2, this program reads 1"},
+		{`{"schema_version": 3}`, "written by a newer lkbench: schema_version is 3, this program reads 2"},
+		{`{"schema_version": 1}`, "written by an older lkbench: schema_version is 1, this program reads 2; run the scenario again"},
+		{`{"schema_version": 1, "faults": 3}`, "written by an older lkbench"},
 		{`{"schema_version": 0}`, "schema_version 0 is unknown"},
 		{`{"schema_version": "1"}`, "damaged"},
-		{`{"schema_version": 1, "verdict": {"status": "great"}}`, `verdict status "great" is unknown`},
+		{`{"schema_version": 2, "verdict": {"status": "great"}}`, `verdict status "great" is unknown`},
+		{`{"schema_version": 2, "faults": [{"recovery": {}}]}`, "damaged: faults[0]: a recovery from a fault that never took effect"},
+		{`{"schema_version": 2, "faults": [{"injected_at_s": 1, "recovery": {"p99_back": {"censored": true}}}]}`, "faults[0].recovery: p99_back is censored, but not said after how long"},
+		{`{"schema_version": 2, "reprocess": [{"all_right": {"s": -1}}]}`, "reprocess[0]: all_right is -1 s"},
 	} {
 		if _, err := DecodeRecord([]byte(c.content)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.content, err, c.want)
@@ -206,7 +211,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(content)
-	f.Add([]byte(`{"schema_version":1}`))
+	f.Add([]byte(`{"schema_version":2}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		r, err := DecodeRecord(content)
 		if err != nil {

@@ -19,6 +19,9 @@ func invalidity(r *Record) []string {
 	because(r.Interrupted, "the run was interrupted before its load was over")
 	because(!r.Drained, "not drained: the system had not processed everything %g s after the load", r.Limits.DrainS)
 	because(o.Failure != "", "failed to watch the run to its end: %s", o.Failure)
+	reasons = append(reasons, unexplained(o.Gaps, r.Faults)...)
+	reasons = append(reasons, withoutEffect(r.Faults)...)
+	reasons = append(reasons, uncorrected(r.Reprocess)...)
 
 	because(c.Expected == 0, "nothing was checked: the oracle expected no row")
 	because(c.Answers == 0, "nothing was checked: no query was answered")
@@ -27,7 +30,9 @@ func invalidity(r *Record) []string {
 	because(c.BrokerCutUnknown != 0, "cannot be judged: the broker has thrown away %d records whose sends were never acknowledged", c.BrokerCutUnknown)
 	because(r.Latency.Alert.Count == 0, "nothing was measured: no alert was seen")
 	because(o.AlertsServed == 0, "nothing was checked: the served view holds no alert")
-	because(o.Alerts < o.AlertsServed, "the observer saw %d alerts, but the served view holds %d", o.Alerts, o.AlertsServed)
+	because(o.Alerts+o.Reprocessed < o.AlertsServed && o.Reprocessed == 0, "the observer saw %d alerts, but the served view holds %d", o.Alerts, o.AlertsServed)
+	because(o.Alerts+o.Reprocessed < o.AlertsServed && o.Reprocessed != 0, "the observer saw %d alerts and found %d of corrected history, but the served view holds %d",
+		o.Alerts, o.Reprocessed, o.AlertsServed)
 	because(o.Undecoded != 0, "rows the observer could not trace to an event: %d", o.Undecoded)
 	because(o.Lag.Count == 0, "observer lag was not measured")
 	because(!(o.MaxLagMS <= r.Limits.ObserverLagMS), "the observer fell behind by %.1f ms; the limit is %g ms", o.MaxLagMS, r.Limits.ObserverLagMS)

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// metric is a figure of the record that an expectation may name. value is nil where it was not measured.
+// metric is a figure of the record that an expectation may name. value is nil where it was not measured; why says so in words
+// where there is more to say than that.
 type metric struct {
 	name, unit string
-	value      func(r *Record) *float64
+	value      func(r *Record) (value *float64, why string)
 }
 
 // metrics lists every metric in the order it is offered to people.
@@ -37,32 +38,38 @@ func metrics() []metric {
 			{"max", func(s Summary) *float64 { return s.Max }},
 			{"mean", func(s Summary) *float64 { return s.Mean }},
 		} {
-			all = append(all, metric{s.name + "." + f.name, "ms", func(r *Record) *float64 { return f.of(s.of(r)) }})
+			all = append(all, metric{s.name + "." + f.name, "ms", func(r *Record) (*float64, string) { return f.of(s.of(r)), "" }})
 		}
 	}
-	all = append(all, metric{"throughput", "events/s", func(r *Record) *float64 {
+	all = append(all, metric{"throughput", "events/s", func(r *Record) (*float64, string) {
 		// A run that did not drain has no throughput.
 		if r.ThroughputS == 0 {
-			return nil
+			return nil, ""
 		}
-		return &r.ThroughputS
+		return &r.ThroughputS, ""
 	}})
 	// Zero rows missing of zero expected is not a good result but none.
 	rows := func(name string, count func(c Correctness) int64) metric {
-		return metric{"correctness." + name, "", func(r *Record) *float64 { return counted(count(r.Correctness), r.Correctness.Expected) }}
+		return metric{"correctness." + name, "", func(r *Record) (*float64, string) {
+			return counted(count(r.Correctness), r.Correctness.Expected), ""
+		}}
 	}
 	answers := func(name, unit string, count func(c Correctness) int64) metric {
-		return metric{"correctness." + name, unit, func(r *Record) *float64 { return counted(count(r.Correctness), r.Correctness.Answers) }}
+		return metric{"correctness." + name, unit, func(r *Record) (*float64, string) {
+			return counted(count(r.Correctness), r.Correctness.Answers), ""
+		}}
 	}
-	return append(all,
+	all = append(all,
 		rows("missing", func(c Correctness) int64 { return c.Missing }),
 		rows("duplicate", func(c Correctness) int64 { return c.Duplicate }),
 		rows("wrong", func(c Correctness) int64 { return c.Wrong }),
 		rows("unexpected", func(c Correctness) int64 { return c.Unexpected }),
 		answers("wrong_answers", "", func(c Correctness) int64 { return c.WrongAnswers }),
 		answers("wrong_answer_seconds", "s", func(c Correctness) int64 { return c.WrongAnswerSeconds }),
-		metric{"restarts", "", func(r *Record) *float64 { return counted(int64(len(r.Restarts)), 1) }},
+		rows("broker_lost", func(c Correctness) int64 { return c.BrokerLost }),
+		metric{"restarts", "", func(r *Record) (*float64, string) { return counted(int64(len(r.Restarts)), 1), "" }},
 	)
+	return append(append(all, recoveryMetrics()...), reprocessMetrics()...)
 }
 
 func counted(n, of int64) *float64 {
@@ -89,7 +96,8 @@ func Evaluate(name, op string, value float64, r *Record) Threshold {
 	t := Threshold{Expression: fmt.Sprintf("%s %s %s", name, op, strconv.FormatFloat(value, 'f', -1, 64))}
 	for _, m := range metrics() {
 		if m.name == name {
-			t.Unit, t.Value = m.unit, m.value(r)
+			t.Unit = m.unit
+			t.Value, t.Why = m.value(r)
 		}
 	}
 	if t.Unit != "" {
@@ -115,6 +123,9 @@ func Evaluate(name, op string, value float64, r *Record) Threshold {
 
 // reason says how the threshold came out, for one that was not met.
 func (t Threshold) reason() string {
+	if t.Value == nil && t.Why != "" {
+		return fmt.Sprintf("expected %s, but it was not met: %s", t.Expression, t.Why)
+	}
 	if t.Value == nil {
 		return fmt.Sprintf("expected %s, but it was not measured, or by too few samples", t.Expression)
 	}

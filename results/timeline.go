@@ -32,14 +32,14 @@ type Second struct {
 	RSS map[string]int64   // resident bytes at the end of the second, by component
 }
 
-// column is one fixed column of timeline.csv. Exactly one of count and value is set.
-type column struct {
+// column is one fixed column of a timeline whose rows are of type R. Exactly one of count and value is set.
+type column[R any] struct {
 	name  string
-	count func(s *Second) **int64
-	value func(s *Second) **float64
+	count func(row *R) **int64
+	value func(row *R) **float64
 }
 
-var timelineColumns = []column{
+var timelineColumns = []column[Second]{
 	{name: "offered", count: func(s *Second) **int64 { return &s.Offered }},
 	{name: "sent", count: func(s *Second) **int64 { return &s.Sent }},
 	{name: "acked", count: func(s *Second) **int64 { return &s.Acked }},
@@ -112,30 +112,30 @@ func cell(measured bool, text string) string {
 	return text
 }
 
-func (c column) format(s *Second) string {
+func (c column[R]) format(row *R) string {
 	if c.count != nil {
-		if v := *c.count(s); v != nil {
+		if v := *c.count(row); v != nil {
 			return strconv.FormatInt(*v, 10)
 		}
 		return ""
 	}
-	if v := *c.value(s); v != nil {
+	if v := *c.value(row); v != nil {
 		return strconv.FormatFloat(*v, 'f', -1, 64)
 	}
 	return ""
 }
 
-func (c column) parse(s *Second, text string) error {
+func (c column[R]) parse(row *R, text string) error {
 	if text == "" {
 		return nil
 	}
 	if c.count != nil {
 		v, err := strconv.ParseInt(text, 10, 64)
-		*c.count(s) = &v
+		*c.count(row) = &v
 		return err
 	}
 	v, err := finite(text)
-	*c.value(s) = &v
+	*c.value(row) = &v
 	return err
 }
 
