@@ -29,6 +29,7 @@ func invalidity(r *Record) []string {
 		c.Answers-c.RightAnswers-c.StaleAnswers-c.WrongAnswers, c.Answers)
 	because(c.BrokerCutUnknown != 0, "cannot be judged: the broker has thrown away %d records whose sends were never acknowledged", c.BrokerCutUnknown)
 	because(r.Latency.Alert.Count == 0, "nothing was measured: no alert was seen")
+	because(o.Missed != 0, "alerts that the served view holds and the observer never saw: %d of %d", o.Missed, o.AlertsServed)
 	because(o.AlertsServed == 0, "nothing was checked: the served view holds no alert")
 	because(o.Alerts+o.Reprocessed < o.AlertsServed && o.Reprocessed == 0, "the observer saw %d alerts, but the served view holds %d", o.Alerts, o.AlertsServed)
 	because(o.Alerts+o.Reprocessed < o.AlertsServed && o.Reprocessed != 0, "the observer saw %d alerts and found %d of corrected history, but the served view holds %d",

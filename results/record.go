@@ -164,9 +164,11 @@ type Observer struct {
 	// AlertsServed is the number of rows in the view anomalies at the end: an observer that saw fewer has missed some.
 	AlertsServed int64 `json:"alerts_served"`
 	// Reprocessed counts the alerts that were never seen to become visible and stand in the view because history was corrected.
-	Reprocessed int64         `json:"reprocessed"`
-	Gaps        []ObserverGap `json:"gaps"`              // times without a connection
-	Failure     string        `json:"failure,omitempty"` // why the observer or the probes stopped before the end
+	Reprocessed int64 `json:"reprocessed"`
+	// Missed counts the alerts that stand in the view and that were never seen to become visible, but for those of Reprocessed.
+	Missed  int64         `json:"missed"`
+	Gaps    []ObserverGap `json:"gaps"`              // times without a connection
+	Failure string        `json:"failure,omitempty"` // why the observer or the probes stopped before the end
 }
 
 // ObserverGap is a time in which the observer had no connection; what became visible in it counts as seen at its end.

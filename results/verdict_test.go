@@ -66,6 +66,7 @@ func TestEveryCauseOfAVerdict(t *testing.T) {
 		}, Invalid, "nothing was checked: no query was answered"},
 		{"answer not judged", func(r *Record) { r.Correctness.RightAnswers = 890 }, Invalid, "answers to queries that were not judged: 10 of 1000"},
 		{"no alert", func(r *Record) { r.Latency.Alert = Summary{} }, Invalid, "nothing was measured: no alert was seen"},
+		{"an alert never seen", func(r *Record) { r.Observer.Missed = 1 }, Invalid, "the served view holds and the observer never saw: 1 of 2000"},
 		{"no alert served", func(r *Record) { r.Observer.AlertsServed = 0 }, Invalid, "the served view holds no alert"},
 		{"alert not seen", func(r *Record) { r.Observer.Alerts = 1999 }, Invalid, "the observer saw 1999 alerts, but the served view holds 2000"},
 		{"row not decoded", func(r *Record) { r.Observer.Undecoded = 1 }, Invalid, "rows the observer could not trace to an event: 1"},
