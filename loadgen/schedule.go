@@ -11,7 +11,7 @@ import (
 
 // Schedule says when each event is due. It is a pure function of the scenario: it never looks at a clock and knows nothing of
 // what the system under test does. Events are numbered from 0, warm-up included; times count from the origin, which is
-// the intended time of event 0.
+// the intended time of event 0 (with random arrivals, some gap before it).
 type Schedule struct {
 	segments []segment
 	warmup   time.Duration
@@ -20,16 +20,19 @@ type Schedule struct {
 	warm     uint64
 }
 
-// segment is a span in which the rate is constant or changes linearly.
+// segment is a span in which the rate is constant or changes linearly, arrivals are random, or everything is due at once.
 type segment struct {
 	start, end time.Duration
-	from, to   float64 // events per second
+	from, to   float64 // events per second; 0 in a replay
 	slope      float64 // events per second, per second
-	before     float64 // events due before start: a fraction is carried over from one segment to the next
+	before     float64 // events due before start: a fraction is carried over from one line to the next
 	after      float64 // events due before end
+	arrivals   *arrivals
+	replay     bool // all are due at start
 }
 
-// NewSchedule computes the schedule of the scenario's warm-up and load. The time scale is already in their durations.
+// NewSchedule computes the schedule of the scenario's warm-up and load. The time scale is already in their durations, and the
+// capacity in their rates.
 func NewSchedule(s *scenarios.Scenario) (*Schedule, error) {
 	if len(s.Load) == 0 {
 		return nil, fmt.Errorf("scenario %s: load has no step; give at least one, e.g. {for: 20s, rate: 5000}", s.Name)
@@ -37,17 +40,13 @@ func NewSchedule(s *scenarios.Scenario) (*Schedule, error) {
 	sched := &Schedule{}
 	if s.Warmup > 0 {
 		first := s.Load[0].Rate.PerS + s.Load[0].From.PerS // one of them is zero
-		if err := sched.add(time.Duration(s.Warmup), first, first); err != nil {
+		if err := sched.line(time.Duration(s.Warmup), first, first); err != nil {
 			return nil, fmt.Errorf("scenario %s: warmup: %w", s.Name, err)
 		}
 	}
 	sched.warmup, sched.warm = sched.end, sched.length
 	for i, step := range s.Load {
-		from, to := step.From.PerS, step.To.PerS
-		if from == 0 && to == 0 {
-			from, to = step.Rate.PerS, step.Rate.PerS
-		}
-		if err := sched.add(time.Duration(step.For), from, to); err != nil {
+		if err := sched.add(step, uint64(drawFor(s.Seed^arrivalStream, uint64(i)))); err != nil {
 			return nil, fmt.Errorf("scenario %s: load step %d: %w", s.Name, i+1, err)
 		}
 	}
@@ -58,31 +57,6 @@ func NewSchedule(s *scenarios.Scenario) (*Schedule, error) {
 		return nil, fmt.Errorf("scenario %s: the load has %d events, more than the %d that a TransactionID can number", s.Name, sched.length, uint64(MaxEvents))
 	}
 	return sched, nil
-}
-
-// add appends a segment.
-func (s *Schedule) add(length time.Duration, from, to float64) error {
-	const highest = 100e6 // keeps the distance of two events well above a nanosecond
-	switch {
-	case length <= 0:
-		return fmt.Errorf("lasts %v, expected more than 0", length)
-	case !(from >= 0 && from <= highest) || !(to >= 0 && to <= highest):
-		return fmt.Errorf("goes from %v to %v events per second, expected 0 to %v", from, to, highest)
-	}
-	before := 0.0
-	if n := len(s.segments); n > 0 {
-		before = s.segments[n-1].after
-	}
-	// To a millionth of an event, so that 0.1/s for 30s is three events, not three and a rounding error, which would be a fourth.
-	area := math.Round((from+to)/2*length.Seconds()*1e6) / 1e6
-	s.segments = append(s.segments, segment{
-		start: s.end, end: s.end + length,
-		from: from, to: to, slope: (to - from) / length.Seconds(),
-		before: before, after: math.Round((before+area)*1e6) / 1e6,
-	})
-	s.end += length
-	s.length = uint64(math.Ceil(s.segments[len(s.segments)-1].after))
-	return nil
 }
 
 // Len is the number of events, warm-up included.
@@ -106,25 +80,56 @@ func (s *Schedule) Phases() []results.Phase {
 	return []results.Phase{{Name: "warm-up", ToS: s.warmup.Seconds()}, load}
 }
 
-// Intended is when event n is due, since the origin. It does not fall as n rises. For n ≥ Len it is End.
-func (s *Schedule) Intended(n uint64) time.Duration {
-	x := float64(n)
-	for i := range s.segments {
-		if g := &s.segments[i]; x < g.after {
-			return g.intended(x)
-		}
-	}
-	return s.end
+// Replayed says whether event n is part of a replay. It is due at the start of its step like all the others, and leaves as soon
+// as the driver can send it: being late is its nature, so its delay says nothing about the driver. Whatever is measured from
+// the intended time, such as alert latency, counts from the start of the step: how long the last of a backlog waits.
+func (s *Schedule) Replayed(n uint64) bool {
+	i := s.holding(float64(n))
+	return i < len(s.segments) && s.segments[i].replay
 }
 
-// intended inverts the number of events since the segment's start, x − before = from·t + slope·t²/2. The form with the root in
-// the denominator loses no digits and holds for either sign of the slope, and for from = 0.
+// Intended is when event n is due, since the origin. It does not fall as n rises. For n ≥ Len it is End.
+func (s *Schedule) Intended(n uint64) time.Duration {
+	at, _ := s.due(n)
+	return at
+}
+
+// due is when event n is due, and whether it is replayed.
+func (s *Schedule) due(n uint64) (at time.Duration, replayed bool) {
+	x := float64(n)
+	i := s.holding(x)
+	if i == len(s.segments) {
+		return s.end, false
+	}
+	g := &s.segments[i]
+	return g.intended(x), g.replay
+}
+
+// holding is the index of the segment in which event x falls; one too high after the last.
+func (s *Schedule) holding(x float64) int {
+	low, high := 0, len(s.segments)
+	for low < high {
+		if middle := (low + high) / 2; x < s.segments[middle].after {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	return low
+}
+
+// intended is when event x of the schedule, which falls in the segment, is due.
 func (g *segment) intended(x float64) time.Duration {
 	x -= g.before
-	if x <= 0 {
+	switch {
+	case g.arrivals != nil:
+		return g.start + g.arrivals.at(uint64(x))
+	case g.replay || x <= 0:
 		return g.start
 	}
-	// The conversions forbid fused multiply-add: the same bits on every processor.
+	// The inverse of the number of events since start, x = from·t + slope·t²/2. The form with the root in the denominator
+	// loses no digits and holds for either sign of the slope, and for from = 0. The conversions forbid fused multiply-add:
+	// the same bits on every processor.
 	var ns float64
 	if g.slope == 0 {
 		ns = float64(x*1e9) / g.from
@@ -143,14 +148,7 @@ func (s *Schedule) Due(t time.Duration) uint64 {
 	if t >= s.end {
 		return s.length
 	}
-	n := s.length
-	for i := range s.segments {
-		if g := &s.segments[i]; t < g.end {
-			sec := (t - g.start).Seconds()
-			n = min(n, uint64(g.before+g.from*sec+g.slope*sec*sec/2)+1)
-			break
-		}
-	}
+	n := min(s.length, s.segments[s.at(t)].due(t))
 	// The closed form is at most an event off, by rounding; Intended decides.
 	for n > 0 && s.Intended(n-1) > t {
 		n--
@@ -161,12 +159,39 @@ func (s *Schedule) Due(t time.Duration) uint64 {
 	return n
 }
 
-// RateAt is the offered rate at t, in events per second; 0 outside the schedule.
-func (s *Schedule) RateAt(t time.Duration) float64 {
-	for i := range s.segments {
-		if g := &s.segments[i]; t >= g.start && t < g.end {
-			return g.from + g.slope*(t-g.start).Seconds()
+// due is about the number of events of the schedule that are due at t, which lies in the segment.
+func (g *segment) due(t time.Duration) uint64 {
+	t -= g.start
+	switch {
+	case g.arrivals != nil:
+		return uint64(g.before) + g.arrivals.until(t)
+	case g.replay:
+		return uint64(g.after)
+	}
+	sec := t.Seconds()
+	return uint64(g.before+g.from*sec+g.slope*sec*sec/2) + 1
+}
+
+// at is the index of the segment in which t lies; one too high after the end.
+func (s *Schedule) at(t time.Duration) int {
+	low, high := 0, len(s.segments)
+	for low < high {
+		if middle := (low + high) / 2; t < s.segments[middle].end {
+			high = middle
+		} else {
+			low = middle + 1
 		}
 	}
-	return 0
+	return low
+}
+
+// RateAt is the offered rate at t, in events per second: the mean of random arrivals, 0 in a replay, whose rate the driver and the
+// system decide, and 0 outside of the schedule.
+func (s *Schedule) RateAt(t time.Duration) float64 {
+	i := s.at(t)
+	if t < 0 || i == len(s.segments) {
+		return 0
+	}
+	g := &s.segments[i]
+	return g.from + g.slope*(t-g.start).Seconds()
 }

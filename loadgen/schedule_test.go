@@ -112,17 +112,36 @@ func TestScheduleRefuses(t *testing.T) {
 	}
 }
 
-// randomSchedule draws loads of every shape.
-func randomSchedule(t *rapid.T) *Schedule {
+// lines are the shapes whose count is the integral of their rate; "ramp" stands for the shape without a name that has no Rate.
+var lines = []string{"", "ramp", scenarios.ShapeSpike, scenarios.ShapeStep, scenarios.ShapeDiurnal}
+
+// randomSchedule draws loads of the given shapes.
+func randomSchedule(t *rapid.T, shapes ...string) *Schedule {
 	rate := rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0.01, 10), rapid.Float64Range(10, 300_000))
+	random := rapid.OneOf(rapid.Float64Range(0.01, 10), rapid.Float64Range(10, 10_000))
 	s := load()
+	s.Seed = rapid.Uint64().Draw(t, "seed")
 	s.Warmup = scenarios.Duration(rapid.Int64Range(0, int64(5*time.Second)).Draw(t, "warmup"))
 	for range rapid.IntRange(1, 6).Draw(t, "steps") {
-		step := scenarios.Step{For: scenarios.Duration(rapid.Int64Range(1000, int64(100*time.Second)).Draw(t, "for"))}
-		if rapid.Bool().Draw(t, "ramp") {
-			step.From, step.To = perS(rate.Draw(t, "from")), perS(rate.Draw(t, "to"))
-		} else {
-			step.Rate = perS(rate.Draw(t, "rate"))
+		length := rapid.Int64Range(1000, int64(100*time.Second))
+		step := scenarios.Step{Shape: rapid.SampledFrom(shapes).Draw(t, "shape"), For: scenarios.Duration(length.Draw(t, "for"))}
+		part := func(name string) scenarios.Duration {
+			return scenarios.Duration(rapid.Int64Range(0, int64(step.For)/3).Draw(t, name))
+		}
+		switch step.Shape {
+		case "ramp":
+			step.Shape, step.From, step.To = "", perS(rate.Draw(t, "from")), perS(rate.Draw(t, "to"))
+		case scenarios.ShapeStep:
+			step.From, step.To, step.Steps = perS(rate.Draw(t, "from")), perS(rate.Draw(t, "to")), rapid.IntRange(2, 20).Draw(t, "equal steps")
+		case scenarios.ShapePoisson:
+			step.Rate, step.For = perS(random.Draw(t, "mean")), min(step.For, scenarios.Duration(10*time.Second))
+		case scenarios.ShapeReplay:
+			step.Events = rapid.IntRange(1, 1_000_000).Draw(t, "events")
+		case scenarios.ShapeSpike:
+			step.Rise, step.Hold, step.Fall = part("rise"), 1+part("hold"), part("fall")
+			fallthrough
+		default:
+			step.Rate, step.Peak = perS(rate.Draw(t, "rate")), perS(rate.Draw(t, "peak"))
 		}
 		s.Load = append(s.Load, step)
 	}
@@ -135,7 +154,7 @@ func randomSchedule(t *rapid.T) *Schedule {
 
 func TestScheduleProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := randomSchedule(t)
+		s := randomSchedule(t, append([]string{scenarios.ShapePoisson, scenarios.ShapeReplay}, lines...)...)
 		n := rapid.Uint64Range(0, s.Len()-1).Draw(t, "n")
 		for i := n; i < min(n+1000, s.Len()); i++ {
 			at := s.Intended(i)
@@ -156,6 +175,9 @@ func TestScheduleProperties(t *testing.T) {
 		if due > 0 && s.Intended(due-1) > at || due < s.Len() && s.Intended(due) <= at {
 			t.Fatalf("Due(%v) = %d, but Intended says otherwise", at, due)
 		}
+		if s.Replayed(n) != (s.segments[s.at(s.Intended(n))].replay) {
+			t.Fatalf("event %d, due at %v: replayed %v", n, s.Intended(n), s.Replayed(n))
+		}
 		if (s.Warmup() > 0 && s.Intended(s.Warmup()-1) >= s.WarmupEnd()) || s.Intended(s.Warmup()) < s.WarmupEnd() {
 			t.Fatalf("warm-up of %v does not end between events %d and its successor", s.WarmupEnd(), s.Warmup()-1)
 		}
@@ -166,7 +188,7 @@ func TestScheduleProperties(t *testing.T) {
 // exact for lines, over RateAt.
 func TestScheduleIsTheIntegralOfItsRate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := randomSchedule(t)
+		s := randomSchedule(t, lines...)
 		at := time.Duration(rapid.Int64Range(1, int64(s.End())-1).Draw(t, "t"))
 		integral := 0.0
 		for i := range s.segments {
