@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,11 +17,14 @@ import (
 // decoder puts the nodes of a file, and of --set, into a Scenario. It goes on after a problem, so that all are reported, and it
 // remembers where each field was given, so that what is found wrong later can be located.
 type decoder struct {
-	file     string
-	where    map[string]string // field to "file:line" or "--set key=value"
-	failed   []string          // fields with a problem
-	problems []string
-	scaled   string // says that durations are after the time scale, if they are
+	file       string
+	unlined    bool              // the file is none that anyone could look into
+	where      map[string]string // field to "file:line" or "--set key=value"
+	failed     []string          // fields with a problem
+	problems   []string
+	random     *Random // how faults are to be drawn, if the file says so
+	scaled     string  // says that durations are after the time scale, if they are
+	scaledLoad string  // says that rates are after the load scale, if they are
 }
 
 // add notes a problem of a field. The field is empty for a problem of the file as a whole.
@@ -38,6 +42,9 @@ func (d *decoder) line(n ast.Node, outer string) string {
 	if strings.HasPrefix(outer, setPrefix) {
 		return outer
 	}
+	if d.unlined {
+		return d.file
+	}
 	return fmt.Sprintf("%s:%d", d.file, n.GetToken().Position.Line)
 }
 
@@ -54,7 +61,10 @@ func (d *decoder) value(n ast.Node, v reflect.Value, field, at string) {
 		d.duration(n, v, field, at)
 		return
 	case Rate:
-		d.float(n, v.FieldByName("PerS"), field, at)
+		d.rate(n, v, field, at)
+		return
+	case []Fault:
+		d.faultList(n, v, field, at)
 		return
 	case Expect:
 		d.expect(n, v, field, at)
@@ -65,6 +75,8 @@ func (d *decoder) value(n ast.Node, v reflect.Value, field, at string) {
 		d.mapping(n, v, field, at)
 	case reflect.Slice:
 		d.list(n, v, field, at)
+	case reflect.Array:
+		d.array(n, v, field, at)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(n, v.Elem(), field, at)
@@ -105,9 +117,18 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, field, at string) {
 		if target, known := fieldByName(v, key); known {
 			d.value(iter.Value(), target, path, at) // once: the parser refuses a key that is repeated
 		} else {
-			d.add(at, path, "is an unknown field, %s", didYouMean(key, fieldNames(v.Type())))
+			d.unknown(v.Type(), key, path, at)
 		}
 	}
+}
+
+// unknown adds the problem of a field that a mapping for the type does not have.
+func (d *decoder) unknown(t reflect.Type, key, path, at string) {
+	if t == reflect.TypeFor[RuleChange]() && slices.Contains(fixedRules, key) {
+		d.add(at, path, "cannot change while a stream runs, since it shapes what is kept of it, expected %s", oneOf(fieldNames(t)))
+		return
+	}
+	d.add(at, path, "is an unknown field, %s", didYouMean(key, fieldNames(t)))
 }
 
 func (d *decoder) list(n ast.Node, v reflect.Value, field, at string) {
@@ -117,34 +138,75 @@ func (d *decoder) list(n ast.Node, v reflect.Value, field, at string) {
 		return
 	}
 	// A list replaces what was there. An empty one is nil.
-	v.SetZero()
-	maps.DeleteFunc(d.where, func(f, _ string) bool { return partOf(f, field) })
+	d.forget(v, field)
 	for i, item := range seq.Values {
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 		d.value(item, v.Index(i), fmt.Sprintf("%s[%d]", field, i), d.line(item, at))
 	}
 }
 
+// forget empties a list, and what is known of its items.
+func (d *decoder) forget(v reflect.Value, field string) {
+	v.SetZero()
+	maps.DeleteFunc(d.where, func(f, _ string) bool { return partOf(f, field) })
+}
+
+// array stores a list that has as many items as there are places.
+func (d *decoder) array(n ast.Node, v reflect.Value, field, at string) {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok || len(seq.Values) != v.Len() {
+		d.add(at, field, "is %s, expected a list of %d", describe(n), v.Len())
+		return
+	}
+	for i, item := range seq.Values {
+		d.value(item, v.Index(i), fmt.Sprintf("%s[%d]", field, i), d.line(item, at))
+	}
+}
+
+// faultList stores a list of faults, or how to draw one.
+func (d *decoder) faultList(n ast.Node, v reflect.Value, field, at string) {
+	d.random = nil
+	if _, ok := n.(ast.MapNode); !ok {
+		d.list(n, v, field, at)
+		return
+	}
+	d.forget(v, field)
+	var drawn struct {
+		Random Random `yaml:"random"`
+	}
+	d.mapping(n, reflect.ValueOf(&drawn).Elem(), field, at)
+	d.random = &drawn.Random
+}
+
 // exponent is a number that YAML 1.2 takes for one and the parser for a text.
 var exponent = regexp.MustCompile(`^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$`)
 
 func (d *decoder) float(n ast.Node, v reflect.Value, field, at string) {
+	f, ok := number(n)
+	if !ok {
+		d.add(at, field, "is %s, expected a number", describe(n))
+		return
+	}
+	v.SetFloat(f)
+}
+
+// number is the value of a node that is a finite number.
+func number(n ast.Node) (f float64, ok bool) {
+	var err error
 	switch n := n.(type) {
 	case *ast.FloatNode:
-		v.SetFloat(n.Value)
-		return
+		return n.Value, true
 	case *ast.IntegerNode:
-		if f, err := strconv.ParseFloat(integerText(n), 64); err == nil {
-			v.SetFloat(f)
-			return
-		}
+		f, err = strconv.ParseFloat(integerText(n), 64)
+		return f, err == nil
 	case *ast.StringNode:
-		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && n.Token.Type == token.StringType && exponent.MatchString(n.Value) {
-			v.SetFloat(f)
-			return
+		if n.Token.Type != token.StringType || !exponent.MatchString(n.Value) {
+			return 0, false
 		}
+		f, err = strconv.ParseFloat(n.Value, 64)
+		return f, err == nil
 	}
-	d.add(at, field, "is %s, expected a number", describe(n))
+	return 0, false
 }
 
 func (d *decoder) duration(n ast.Node, v reflect.Value, field, at string) {

@@ -26,7 +26,18 @@ var (
 		{"correctness.unexpected", "count"},
 		{"correctness.wrong_answers", "count"},
 		{"correctness.wrong_answer_seconds", "seconds"},
+		{"correctness.broker_lost", "count"},
 		{"restarts", "count"},
+		// The worst over all faults; never met by one that is not over when the observation ends.
+		{"recovery.detection", "ms"},
+		{"recovery.first_output", "ms"},
+		{"recovery.downtime", "ms"},
+		{"recovery.lag_back", "ms"},
+		{"recovery.p99_back", "ms"},
+		{"recovery.freshness_back", "ms"},
+		{"recovery.all_right", "ms"},
+		{"reprocess.first_right", "ms"},
+		{"reprocess.all_right", "ms"},
 	}
 )
 

@@ -37,15 +37,20 @@ func Load(nameOrPath string, sets ...string) (*Scenario, error) {
 }
 
 // Parse makes a scenario of a file's contents. Each of sets has the form key=value and overrides one field afterwards, the key
-// being a path such as events.skew or load.0.rate. What neither gives has its default. The time scale is
-// applied, so the durations of the result are the real ones and its TimeScale is 1. Any error is an *Error with all
+// being a path such as events.skew or load.0.rate. What neither gives has its default. Random faults are drawn and the scales
+// applied, so the durations and rates of the result are the real ones and its scales are 1. Any error is an *Error with all
 // problems found.
 func Parse(filename string, data []byte, sets ...string) (*Scenario, error) {
+	d := &decoder{file: filename}
+	return d.scenario(data, sets)
+}
+
+func (d *decoder) scenario(data []byte, sets []string) (*Scenario, error) {
 	s := defaults()
-	d := &decoder{file: filename, where: map[string]string{}}
+	d.where = map[string]string{}
 	root := d.parse(data)
 	if root != nil {
-		d.value(root, reflect.ValueOf(&s).Elem(), "", filename)
+		d.value(root, reflect.ValueOf(&s).Elem(), "", d.file)
 	}
 	if d.hasFailed("") { // there is nothing to go on with
 		return nil, &Error{Problems: d.problems}
@@ -54,7 +59,7 @@ func Parse(filename string, data []byte, sets ...string) (*Scenario, error) {
 		d.set(&s, set)
 	}
 	if s.Name == "" && d.where["name"] == "" {
-		s.Name = strings.TrimSuffix(filepath.Base(filename), filepath.Ext(filename))
+		s.Name = strings.TrimSuffix(filepath.Base(d.file), filepath.Ext(d.file))
 	}
 	d.validate(&s)
 	if len(d.problems) > 0 {

@@ -75,6 +75,7 @@ load:
 - {for: 1s, to: 20}
 queries: {rate: 0}
 faults: []
+recovery: {hold: 1s, before: 10s, lag_factor: 2, lag_floor: 1s, latency_factor: 3, latency_floor: 2s}
 lambda: {batch_every: 3s}
 native: {commit_interval: 0}
 rules:
@@ -104,7 +105,8 @@ expect: [ "alert.p99<2s", throughput >= 4000, "correctness.missing == 0" , 'fres
 			{For: Duration(45 * time.Second), From: Rate{PerS: 10}},
 			{For: Duration(500 * time.Millisecond), To: Rate{PerS: 20}},
 		},
-		Lambda: Lambda{Duration(1500 * time.Millisecond)},
+		Recovery: Recovery{Duration(500 * time.Millisecond), Duration(5 * time.Second), 2, Duration(time.Second), 3, Duration(2 * time.Second)},
+		Lambda:   Lambda{Duration(1500 * time.Millisecond)},
 		Rules: Rules{
 			RelativePercent: 60, AbsoluteINR: 12345.67, VelocityCount: 4, Window: Duration(time.Minute),
 			DedupHorizon: Duration(2 * time.Hour), PremiumINR: 0.1,
@@ -145,6 +147,7 @@ func TestSets(t *testing.T) {
 	half := Share(0.5)
 	want.Seed, want.Description, want.Expect, want.Queries.Rate = 8, "a = b: c # d", nil, 0.001
 	want.Warmup, want.Lambda.BatchEvery = want.Warmup/10, want.Lambda.BatchEvery/10
+	want.Recovery.Hold, want.Recovery.Before = want.Recovery.Hold/10, want.Recovery.Before/10
 	for i := range want.Load {
 		want.Load[i].For /= 10
 	}

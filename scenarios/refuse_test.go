@@ -9,12 +9,14 @@ import (
 )
 
 const (
-	step     = "load: [{for: 5s, rate: 100}]\n"
-	topNames = "name, description, seed, time_scale, partitions, events, warmup, load, queries, faults, lambda, native, rules, drain, limits or expect"
-	evNames  = "source, file, order, speed, customers, skew, hot_key, disorder, duplicates, malformed, late, missing or boundary"
-	metrics  = "expected alert, query, freshness, ack or schedule_delay, each with .p50, p90, p95, p99, p999, max or mean; throughput, " +
+	step      = "load: [{for: 5s, rate: 100}]\n"
+	topNames  = "name, description, seed, time_scale, load_scale, partitions, events, warmup, load, queries, faults, reprocess, recovery, lambda, native, rules, drain, limits or expect"
+	evNames   = "source, file, order, speed, customers, skew, hot_key, disorder, duplicates, repeats, malformed, oversized, burst, late, missing or boundary"
+	stepNames = "shape, for, rate, from, to, peak, rise, hold, fall, steps or events"
+	metrics   = "expected alert, query, freshness, ack or schedule_delay, each with .p50, p90, p95, p99, p999, max or mean; throughput, " +
 		"correctness.missing, correctness.duplicate, correctness.wrong, correctness.unexpected, correctness.wrong_answers, " +
-		"correctness.wrong_answer_seconds or restarts"
+		"correctness.wrong_answer_seconds, correctness.broker_lost, restarts, recovery.detection, recovery.first_output, recovery.downtime, " +
+		"recovery.lag_back, recovery.p99_back, recovery.freshness_back, recovery.all_right, reprocess.first_right or reprocess.all_right"
 )
 
 // refused are files, with sets, and the problems that must be reported, all of them.
@@ -43,7 +45,7 @@ var refused = []struct {
 	}},
 	{name: "unknown field like none", text: step + "zookeeper: 1", want: []string{"x.yaml:2: zookeeper: is an unknown field, expected " + topNames}},
 	{name: "unknown field in a list", text: "load:\n- for: 5s\n  rate: 1\n- for: 5s\n  form: 1\n  to: 2\n", want: []string{
-		"x.yaml:5: load[1].form: is an unknown field, did you mean from? expected for, rate, from or to"}},
+		"x.yaml:5: load[1].form: is an unknown field, did you mean from? expected " + stepNames}},
 	{name: "capital", text: step + "Seed: 1", want: []string{"x.yaml:2: Seed: is an unknown field, did you mean seed? expected " + topNames}},
 	{name: "merge key", text: step + "<<: {seed: 1}", want: []string{"x.yaml:2: <<: is an unknown field, expected " + topNames}},
 	{name: "anchor", text: step + "seed: &a 1", want: []string{"x.yaml:2: seed: is an anchor, an alias or a tag, expected a plain value"}},
@@ -66,16 +68,20 @@ var refused = []struct {
 	{name: "mapping for a list", text: "load: {for: 5s, rate: 5}", want: []string{"x.yaml:1: load: is a mapping, expected a list"}},
 	{name: "number for a duration", text: step + "drain: 60", want: []string{"x.yaml:2: drain: is 60, expected a duration with its unit, such as 500ms, 10s or 1m30s"}},
 	{name: "wrong unit", text: step + "drain: 1 minute", want: []string{`x.yaml:2: drain: is "1 minute", expected a duration with its unit, such as 500ms, 10s or 1m30s`}},
-	{name: "share of capacity", text: "load:\n- {for: 5s, rate: 50%}", want: []string{
-		`x.yaml:2: load[0].rate: is "50%", but a share of the measured capacity is not available in this version, expected events per second, such as 5000`}},
-	{name: "faults", text: step + "faults:\n- {at: 5s, kind: crash}\n- {at: 6s, kind: crash}", want: []string{
-		"x.yaml:3: faults[0]: faults are not available in this version, expected faults: []",
-		"x.yaml:4: faults[1]: faults are not available in this version, expected faults: []"}},
+	{name: "text for a rate", text: "load:\n- {for: 5s, rate: many}", want: []string{
+		`x.yaml:2: load[0].rate: is "many", expected events per second, such as 5000, or a share of the capacity, such as 60%`}},
+	{name: "shares of capacity", text: "load:\n- {for: 5s, rate: 0%}\n- {for: 5s, rate: 201%}\n- {for: 5s, rate: -5%}\n- {for: 5s, rate: 5 %}\n- {for: 5s, rate: 1e2%}", want: []string{
+		"x.yaml:2: load[0].rate: is 0%, expected more than 0% of the capacity and 200% at most",
+		"x.yaml:3: load[1].rate: is 201%, expected more than 0% of the capacity and 200% at most",
+		`x.yaml:4: load[2].rate: is "-5%", expected events per second, such as 5000, or a share of the capacity, such as 60%`,
+		`x.yaml:5: load[3].rate: is "5 %", expected events per second, such as 5000, or a share of the capacity, such as 60%`,
+		`x.yaml:6: load[4].rate: is "1e2%", expected events per second, such as 5000, or a share of the capacity, such as 60%`}},
 
 	{name: "name", text: step + "name: My Scenario", want: []string{`x.yaml:2: name: is "My Scenario", expected 1 to 40 of a-z, 0-9, - and _, the first a letter`}},
 	{name: "empty name", text: step + `name: ""`, want: []string{`x.yaml:2: name: is "", expected 1 to 40 of a-z, 0-9, - and _, the first a letter`}},
 	{name: "description", text: step + `description: "a\nb"`, want: []string{"x.yaml:2: description: has characters that cannot be printed, expected one line of text"}},
-	{name: "time scale", text: step + "time_scale: 0", want: []string{"x.yaml:2: time_scale: is 0, expected 0.001 to 1000"}},
+	{name: "scales", text: step + "time_scale: 0\nload_scale: 1e4", want: []string{
+		"x.yaml:2: time_scale: is 0, expected 0.001 to 1000", "x.yaml:3: load_scale: is 10000, expected 0.001 to 1000"}},
 	{name: "partitions", text: step + "partitions: 65", want: []string{"x.yaml:2: partitions: is 65, expected 1 to 64"}},
 	{name: "no partition", text: step + "partitions: 0", want: []string{"x.yaml:2: partitions: is 0, expected 1 to 64"}},
 	{name: "source", text: step + "events: {source: sythetic}", want: []string{`x.yaml:2: events.source: is "sythetic", did you mean synthetic? expected synthetic or csv`}},
@@ -101,7 +107,7 @@ var refused = []struct {
 		"x.yaml:4: events.malformed: is -1, expected 0 to 1",
 	}},
 	{name: "shares beyond one", text: step + "events:\n  duplicates: 0.5\n  malformed: 0.5\n", want: []string{
-		"x.yaml:2: events: has shares of malformed, duplicates and boundary with the sum 1.001, expected 1 at most, because they exclude each other"}},
+		"x.yaml:2: events: has shares of malformed, oversized, duplicates, repeats and boundary with the sum 1.001, expected 1 at most, because they exclude each other"}},
 	{name: "times beyond one", text: step + "events:\n  disorder: {share: 0.75, max: 1s}\n  late: {share: 0.5, by: 10m}\n", want: []string{
 		"x.yaml:2: events: has shares of late and disorder with the sum 1.25, expected 1 at most, because they exclude each other"}},
 	{name: "disorder without max", text: step + "events:\n  disorder: {share: 0.5}", want: []string{
@@ -118,7 +124,7 @@ var refused = []struct {
 	{name: "negative rate", text: "load:\n- for: 5s\n  rate: -5", want: []string{"x.yaml:3: load[0].rate: is -5, expected 0.001 to 10000000"}},
 	{name: "zero rate", text: "load:\n- {for: 5s, rate: 0}", want: []string{"x.yaml:2: load[0].rate: is 0, expected 0.001 to 10000000"}},
 	{name: "no rate", text: "load:\n- {for: 5s}", want: []string{"x.yaml:2: load[0]: has no rate, expected rate, or from and to, in events per second"}},
-	{name: "nothing for a step", text: "load:\n- for: 5s\n  rate: 5\n-\n", want: []string{"x.yaml:4: load[1]: is nothing, expected a mapping with for, rate, from or to"}},
+	{name: "nothing for a step", text: "load:\n- for: 5s\n  rate: 5\n-\n", want: []string{"x.yaml:4: load[1]: is nothing, expected a mapping with " + stepNames}},
 	{name: "rate and ramp", text: "load:\n- {for: 5s, rate: 5, from: 1}", want: []string{"x.yaml:2: load[0]: has a rate and a ramp, expected either rate, or from and to"}},
 	{name: "ramp on the ground", text: "load:\n- {for: 5s, from: 0, to: 0}\nwarmup: 0s", want: []string{"x.yaml:2: load[0]: is a ramp from 0 to 0, expected one of them above 0"}},
 	{name: "negative ramp", text: "load:\n- {for: 5s, from: 5, to: -1}", want: []string{"x.yaml:2: load[0].to: is -1, expected 0 to 10000000"}},
@@ -188,7 +194,7 @@ var refused = []struct {
 		`--set partitions=many: partitions: is "many", expected a whole number`,
 		"--set expect=[: expect: has no value that is YAML",
 		"--set events=7: events: is 7, expected a mapping with " + evNames,
-		"--set load.0.form=1: load[0].form: is an unknown field, did you mean from? expected for, rate, from or to",
+		"--set load.0.form=1: load[0].form: is an unknown field, did you mean from? expected " + stepNames,
 		"--set events.disorder={shar: 1}: events.disorder.shar: is an unknown field, did you mean share? expected share or max",
 		`--set name=: name: is "", expected 1 to 40 of a-z, 0-9, - and _, the first a letter`,
 		"--set queries.rate=-1: queries.rate: is -1, expected 0 to 10000",
@@ -196,7 +202,7 @@ var refused = []struct {
 	{name: "a set that clashes with the file", text: step, sets: []string{"load.0.to=5"}, want: []string{
 		"--set load.0.to=5: load[0]: has a rate and a ramp, expected either rate, or from and to"}},
 	{name: "a set that is too much", text: step + "events: {malformed: 0.5}", sets: []string{"events.boundary=0.25", "events.duplicates=0.5", "events.skew=0"}, want: []string{
-		"--set events.boundary=0.25: events: has shares of malformed, duplicates and boundary with the sum 1.25, expected 1 at most, because they exclude each other"}},
+		"--set events.boundary=0.25: events: has shares of malformed, oversized, duplicates, repeats and boundary with the sum 1.25, expected 1 at most, because they exclude each other"}},
 	{name: "several at once", text: "name: 5\nevents: {skwe: 1}\nload:\n- {for: 5s, rate: -1}\n", sets: []string{"partitions=0"}, want: []string{
 		"x.yaml:1: name: is 5, expected a text",
 		"x.yaml:2: events.skwe: is an unknown field, did you mean skew? expected " + evNames,

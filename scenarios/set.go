@@ -42,12 +42,20 @@ func (d *decoder) set(s *Scenario, set string) {
 
 // step goes from a value to a field of it by name, or to an item of it by index.
 func (d *decoder) step(v reflect.Value, field, name, at string) (reflect.Value, string, bool) {
+	if v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Struct {
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		v = v.Elem()
+	}
 	_, isExpect := v.Interface().(Expect)
 	switch {
+	case field == "faults" && name == "random" && d.random != nil:
+		return reflect.ValueOf(d.random).Elem(), "faults.random", true
 	case v.Kind() == reflect.Struct && !isExpect:
 		next, ok := fieldByName(v, name)
 		if !ok {
-			d.add(at, join(field, name), "is an unknown field, %s", didYouMean(name, fieldNames(v.Type())))
+			d.unknown(v.Type(), name, join(field, name), at)
 		}
 		return next, join(field, name), ok
 	case v.Kind() == reflect.Slice:

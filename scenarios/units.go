@@ -22,14 +22,6 @@ func (d Duration) String() string {
 // MarshalYAML writes the duration as it is read.
 func (d Duration) MarshalYAML() ([]byte, error) { return []byte(d.String()), nil }
 
-// MarshalYAML writes the rate as it is read.
-func (r Rate) MarshalYAML() ([]byte, error) {
-	if r.Share != 0 {
-		return []byte(strconv.FormatFloat(float64(r.Share)*100, 'f', -1, 64) + "%"), nil
-	}
-	return []byte(strconv.FormatFloat(r.PerS, 'f', -1, 64)), nil
-}
-
 // AbsolutePaise is AbsoluteINR in integer paise, exactly.
 func (r Rules) AbsolutePaise() int64 { return paise(r.AbsoluteINR) }
 

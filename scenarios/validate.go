@@ -3,7 +3,6 @@ package scenarios
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,21 +28,32 @@ const (
 
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
 
-// validate applies the time scale and adds a problem for everything that makes no sense.
+// validate draws random faults, applies the scales and adds a problem for everything that makes no sense.
 func (d *decoder) validate(s *Scenario) {
 	d.check(namePattern.MatchString(s.Name), "name", "is %q, expected 1 to 40 of a-z, 0-9, - and _, the first a letter", s.Name)
 	d.check(isLine(s.Description), "description", "has characters that cannot be printed, expected one line of text")
 	between(d, "time_scale", s.TimeScale, 0.001, 1000)
+	between(d, "load_scale", s.LoadScale, 0.001, 1000)
 	between(d, "partitions", s.Partitions, 1, 64)
 	d.events(s.Events)
-	if s.TimeScale != 1 && !d.hasFailed("time_scale") {
-		d.scaled = fmt.Sprintf(" after time_scale %v", s.TimeScale)
-		s.scale()
-	}
+	d.graces(s)
+	d.draw(s)
+	d.scale(s)
 	between(d, "warmup", s.Warmup, 0, maxLength)
 	d.load(s)
+	d.burst(s.Events.Burst)
 	between(d, "lambda.batch_every", s.Lambda.BatchEvery, Duration(time.Millisecond), maxLength)
+	between(d, "recovery.hold", s.Recovery.Hold, 0, maxLength)
+	between(d, "recovery.before", s.Recovery.Before, Duration(time.Millisecond), maxLength)
+	if !d.hasFailed("warmup") && !d.hasFailed("load") { // else it is not known when anything ends
+		d.faults(s)
+		d.reprocess(s)
+	}
 	d.scaled = ""
+	between(d, "recovery.lag_factor", s.Recovery.LagFactor, 1, 1000)
+	between(d, "recovery.lag_floor", s.Recovery.LagFloor, 0, maxLength)
+	between(d, "recovery.latency_factor", s.Recovery.LatencyFactor, 1, 1000)
+	between(d, "recovery.latency_floor", s.Recovery.LatencyFloor, 0, maxLength)
 	between(d, "queries.rate", s.Queries.Rate, 0, 10_000)
 	between(d, "native.commit_interval", s.Native.CommitInterval, 0, Duration(time.Minute))
 	d.rules(s.Rules)
@@ -54,18 +64,18 @@ func (d *decoder) validate(s *Scenario) {
 	between(d, "limits.in_flight_mib", s.Limits.InFlightMiB, 1, 65_536)
 }
 
-// scale multiplies what takes wall-clock time by the time scale, which is 1 afterwards.
-func (s *Scenario) scale() {
-	times := func(d *Duration) {
-		const bound = 1 << 62 // beyond any limit that is checked, but not beyond an int64
-		*d = Duration(max(-bound, min(math.Round(float64(*d)*s.TimeScale), bound)))
+// scale applies the scales, unless they are wrong. What is wrong afterwards is told with them.
+func (d *decoder) scale(s *Scenario) {
+	if d.hasFailed("time_scale") || d.hasFailed("load_scale") {
+		return
 	}
-	times(&s.Warmup)
-	times(&s.Lambda.BatchEvery)
-	for i := range s.Load {
-		times(&s.Load[i].For)
+	if s.TimeScale != 1 {
+		d.scaled = fmt.Sprintf(" after time_scale %v", s.TimeScale)
 	}
-	s.TimeScale = 1
+	if s.LoadScale != 1 {
+		d.scaledLoad = fmt.Sprintf(" after load_scale %v", s.LoadScale)
+	}
+	s.scale()
 }
 
 func (d *decoder) events(e Events) {
@@ -92,57 +102,35 @@ func (d *decoder) events(e Events) {
 	between(d, "events.late.share", e.Late.Share, 0, 1)
 	between(d, "events.late.by", e.Late.By, 0, maxEventTime)
 	between(d, "events.duplicates", e.Duplicates, 0, 1)
+	between(d, "events.repeats", e.Repeats, 0, 1)
 	between(d, "events.malformed", e.Malformed, 0, 1)
+	between(d, "events.oversized", e.Oversized, 0, 1)
 	d.check(e.Disorder.Share <= 0 || e.Disorder.Max != 0, "events.disorder", "has a share without max, expected how far event time may be moved back, such as max: 2s")
 	d.check(e.Late.Share <= 0 || e.Late.By != 0, "events.late", "has a share without by, expected how far event time is moved back, such as by: 10m")
 
 	// What an event is and when it happened are drawn apart.
-	what, when := e.Malformed+e.Duplicates+e.Boundary, e.Late.Share+e.Disorder.Share
-	d.blame("events", "malformed", "duplicates", "boundary")
-	d.check(what <= 1, "events", "has shares of malformed, duplicates and boundary with the sum %s, expected 1 at most, because they exclude each other", plain(what))
+	what, when := e.Malformed+e.Oversized+e.Duplicates+e.Repeats+e.Boundary, e.Late.Share+e.Disorder.Share
+	d.blame("events", "malformed", "oversized", "duplicates", "repeats", "boundary")
+	d.check(what <= 1, "events", "has shares of malformed, oversized, duplicates, repeats and boundary with the sum %s, expected 1 at most, because they exclude each other", plain(what))
 	d.blame("events", "late.share", "disorder.share")
 	d.check(when <= 1, "events", "has shares of late and disorder with the sum %s, expected 1 at most, because they exclude each other", plain(when))
 }
 
-func (d *decoder) load(s *Scenario) {
-	d.check(len(s.Load) > 0, "load", "has no step, expected at least one, such as {for: 20s, rate: 5000}")
-	total, length := 0.0, s.Warmup
-	for i, step := range s.Load {
-		field := fmt.Sprintf("load[%d]", i)
-		given := func(name string) bool { return d.where[field+"."+name] != "" }
-		between(d, field+".for", step.For, Duration(time.Millisecond), maxLength)
-		from, to := step.Rate.PerS, step.Rate.PerS
-		switch ramp := given("from") || given("to"); {
-		case ramp && given("rate"):
-			d.blame(field, "rate", "from", "to")
-			d.check(false, field, "has a rate and a ramp, expected either rate, or from and to")
-		case ramp:
-			from, to = step.From.PerS, step.To.PerS
-			between(d, field+".from", from, 0, maxRate)
-			between(d, field+".to", to, 0, maxRate)
-			d.check(from != 0 || to != 0, field, "is a ramp from 0 to 0, expected one of them above 0")
-		case given("rate"):
-			between(d, field+".rate", step.Rate.PerS, 0.001, maxRate)
-		default:
-			d.check(false, field, "has no rate, expected rate, or from and to, in events per second")
-		}
-		if i == 0 {
-			d.check(s.Warmup <= 0 || from > 0 || d.hasFailed(field), "warmup", "is at the first rate of the load, which is 0, expected a load that begins above 0, or warmup: 0s")
-			total += from * time.Duration(s.Warmup).Seconds()
-		}
-		area := (from + to) / 2 * time.Duration(step.For).Seconds()
-		d.check(area >= 1 || len(s.Load) > 1, field, "has no event in %v%s, expected one at least", step.For, d.scaled)
-		total += area
-		length = min(length+step.For, maxLength+1)
+func (d *decoder) burst(b *Burst) {
+	if b == nil {
+		return
 	}
-	d.check(length <= maxLength, "load", "lasts more than %v with the warm-up%s, expected less", maxLength, d.scaled)
-	d.check(total <= maxEvents, "load", "has %.0f events with the warm-up, expected %d at most", total, int64(maxEvents))
+	between(d, "events.burst.every", b.Every, Duration(time.Millisecond), maxLength)
+	between(d, "events.burst.for", b.For, Duration(time.Millisecond), maxLength)
+	between(d, "events.burst.share", b.Share, 0, 1)
+	d.blame("events.burst", "for", "every")
+	d.check(b.For <= b.Every, "events.burst", "lasts for %v every %v%s, expected one to end before the next begins", b.For, b.Every, d.scaled)
 }
 
 func (d *decoder) rules(r Rules) {
-	between(d, "rules.relative_percent", r.RelativePercent, 0, 100_000)
-	between(d, "rules.velocity_count", r.VelocityCount, 1, 1_000_000_000)
-	between(d, "rules.frequent_count", r.FrequentCount, 0, 1_000_000_000)
+	d.relativePercent("rules", r.RelativePercent)
+	d.velocityCount("rules", r.VelocityCount)
+	d.frequentCount("rules", r.FrequentCount)
 	d.rupees("rules.absolute_inr", r.AbsoluteINR)
 	d.rupees("rules.premium_inr", r.PremiumINR)
 	between(d, "rules.window", r.Window, Duration(time.Second), maxEventTime)
@@ -151,6 +139,18 @@ func (d *decoder) rules(r Rules) {
 	between(d, "rules.dedup_horizon", r.DedupHorizon, 0, maxEventTime)
 	d.check(time.Duration(r.Watermark)%time.Microsecond == 0, "rules.watermark", "is %v, expected whole microseconds", r.Watermark)
 	d.check(time.Duration(r.DedupHorizon)%time.Microsecond == 0, "rules.dedup_horizon", "is %v, expected whole microseconds", r.DedupHorizon)
+}
+
+func (d *decoder) relativePercent(of string, percent int) {
+	between(d, of+".relative_percent", percent, 0, 100_000)
+}
+
+func (d *decoder) velocityCount(of string, count int) {
+	between(d, of+".velocity_count", count, 1, 1_000_000_000)
+}
+
+func (d *decoder) frequentCount(of string, count int) {
+	between(d, of+".frequent_count", count, 0, 1_000_000_000)
 }
 
 func (d *decoder) rupees(field string, rupees float64) {
