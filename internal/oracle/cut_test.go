@@ -1,6 +1,8 @@
 package oracle
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,5 +100,27 @@ func TestLostWithoutACut(t *testing.T) {
 	e.topic[1] = e.topic[1][10:]
 	if c := b.judge(t, e).Correctness; c.BrokerLost != 10 || c.BrokerCut != 100 {
 		t.Errorf("lost %d, cut %d, want 10 and 100", c.BrokerLost, c.BrokerCut)
+	}
+}
+
+// TestCutEventsAreInLogOrder: events are acknowledged in another order than they stand in the log.
+func TestCutEventsAreInLogOrder(t *testing.T) {
+	e := &evidence{}
+	for _, offset := range []int64{2, 0, 5, 0, 1} {
+		e.ledger = append(e.ledger, loadgen.Entry{Status: loadgen.Acknowledged, Offset: offset})
+	}
+	e.ledger[4].Partition = 1
+	path := filepath.Join(t.TempDir(), ledgerFile)
+	if err := e.writeLedger(path); err != nil {
+		t.Fatal(err)
+	}
+	ledger, err := loadgen.OpenLedger(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ledger.Close()
+	cut := cutEvents(ledger, []int64{5, 1})
+	if !slices.Equal(cut[0], []placed{{1, 0}, {3, 0}, {0, 2}}) || len(cut[1]) != 0 || distinct(cut[0]) != 2 {
+		t.Errorf("%v", cut)
 	}
 }
