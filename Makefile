@@ -2,7 +2,7 @@
 GO ?= go
 export CGO_ENABLED ?= 0
 
-.PHONY: run test check unit bench build setup images
+.PHONY: run test check unit bench build setup images scenarios chaos soak
 
 run:
 	$(GO) run ./cmd/lkbench run --arch=lambda,kappa --scenario=spike
@@ -33,3 +33,13 @@ images:
 
 bench:
 	sh .ci/bench
+
+# The catalogue in full; seeded chaos (N=200); ten minutes at half of the capacity. Each says at its top what it takes.
+scenarios:
+	@sh .ci/scenarios
+
+chaos:
+	@sh .ci/chaos
+
+soak:
+	@sh .ci/soak

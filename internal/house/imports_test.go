@@ -24,6 +24,7 @@ var may = map[string][]string{
 	"internal/network":         {},
 	"internal/fault":           {"scenarios", "results", "internal/bank", "internal/infra", "internal/kafka", "internal/network"},
 	"internal/capacity":        {"results"},
+	"internal/chaos":           {"results"},
 	"internal/bank":            {},
 	"internal/proc":            {},
 	"internal/kafka":           {"internal/network"},
