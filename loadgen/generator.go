@@ -30,7 +30,9 @@ type Config struct {
 }
 
 // Generator sends the events of a schedule, each when it is due, whatever became of those before it. Only at MaxInFlight
-// bytes does it wait; that is recorded, and such a run measures the generator's memory instead of the system.
+// bytes does it wait; that is recorded, and such a run measures the generator's memory instead of the system. A replay is meant
+// to be as fast as the system takes it: that it waits there is not recorded, nor how late its events are. If it has not ended
+// when its step does, the events after it are late; if there are none, the load was sent at a lower rate.
 type Generator struct {
 	Config
 	chunks sync.Pool
@@ -112,18 +114,20 @@ func (g *Generator) send(ctx context.Context) error {
 			}
 		}
 		e := c.event(n)
-		if err := g.awaitRoom(ctx, int64(len(e.Key)+len(e.Value))); err != nil {
+		intended, replayed := g.Schedule.due(n)
+		if err := g.awaitRoom(ctx, int64(len(e.Key)+len(e.Value)), replayed); err != nil {
 			return err
 		}
-		g.sendOne(c, n, e)
+		g.sendOne(c, n, e, intended, replayed)
 	}
 	return nil
 }
 
-// awaitRoom takes size bytes of what may be in flight. It polls: a run that comes here is invalid anyway.
-func (g *Generator) awaitRoom(ctx context.Context, size int64) error {
+// awaitRoom takes size bytes of what may be in flight. It polls: a run that comes here is invalid anyway, unless it is replaying,
+// where waiting for the system is meant.
+func (g *Generator) awaitRoom(ctx context.Context, size int64, replayed bool) error {
 	for g.inFlight.Load() > 0 && g.inFlight.Load()+size > g.MaxInFlight {
-		g.limited = true
+		g.limited = g.limited || !replayed
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -133,11 +137,11 @@ func (g *Generator) awaitRoom(ctx context.Context, size int64) error {
 	return nil
 }
 
-func (g *Generator) sendOne(c *chunk, n uint64, e Event) {
+func (g *Generator) sendOne(c *chunk, n uint64, e Event, intended time.Duration, replayed bool) {
 	now := g.Clock.Now()
-	delay := now - g.Schedule.Intended(n)
+	delay := now - intended
 	g.Ledger.Sent(n, delay)
-	if n >= g.Schedule.Warmup() {
+	if n >= g.Schedule.Warmup() && !replayed {
 		g.delay.Record(delay)
 	}
 	g.lastSend = now

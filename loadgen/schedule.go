@@ -3,6 +3,7 @@ package loadgen
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"lkbench/results"
@@ -52,6 +53,9 @@ func NewSchedule(s *scenarios.Scenario) (*Schedule, error) {
 	}
 	if sched.length == 0 || sched.length == sched.warm {
 		return nil, fmt.Errorf("scenario %s: the load has no event in %v; raise its rate or its duration", s.Name, sched.end)
+	}
+	if !slices.ContainsFunc(sched.segments, func(g segment) bool { return g.start >= sched.warmup && g.after > g.before && !g.replay }) {
+		return nil, fmt.Errorf("scenario %s: the load only replays, so nothing shows whether the driver keeps up; add a step, e.g. {for: 5s, rate: 1000}", s.Name)
 	}
 	if sched.length > MaxEvents {
 		return nil, fmt.Errorf("scenario %s: the load has %d events, more than the %d that a TransactionID can number", s.Name, sched.length, uint64(MaxEvents))

@@ -162,6 +162,14 @@ func TestShapesRefuse(t *testing.T) {
 	}
 }
 
+func TestOnlyReplaysAreRefused(t *testing.T) {
+	s := load(shapes()[scenarios.ShapeReplay], constant(0, time.Second))
+	s.Warmup = seconds(1)
+	if _, err := NewSchedule(s); err == nil || !strings.Contains(err.Error(), "only replays") {
+		t.Error(err)
+	}
+}
+
 // As TestSyntheticGolden: equal on every run and every machine.
 func TestShapesGolden(t *testing.T) {
 	golden := map[string]string{

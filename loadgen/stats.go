@@ -25,7 +25,7 @@ type Second struct{ Offered, Sent, Acked int64 }
 // Stats is what a Generator measured. The histograms leave out warm-up.
 type Stats struct {
 	Load          results.Load
-	ScheduleDelay *results.Histogram // actual minus intended send
+	ScheduleDelay *results.Histogram // actual minus intended send, of all but replayed events
 	Ack           *results.Histogram // actual send to acknowledgement
 	Seconds       []Second
 }
