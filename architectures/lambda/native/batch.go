@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -27,7 +28,7 @@ type batch struct {
 }
 
 func newBatch(env architectures.Environment, log *slog.Logger) *batch {
-	return &batch{env: env, log: log, aggregate: newAggregate(env.Rules)}
+	return &batch{env: env, log: log, aggregate: newAggregate()}
 }
 
 // gcPercent makes the garbage collector come more often than by default. Nearly all memory is large and without pointers:
@@ -58,7 +59,7 @@ func (b *batch) run(ctx context.Context) error {
 		case err == nil:
 			trouble = time.Time{}
 			continue
-		case errors.Is(err, errOvertaken):
+		case errors.Is(err, errOvertaken), errors.Is(err, errSuperseded):
 			b.log.Warn("the batch begins again", "after", err)
 			continue
 		case !passing(err):
@@ -90,7 +91,8 @@ func passing(err error) bool {
 	return true
 }
 
-// next waits until the next generation is due and publishes it.
+// next waits until the next generation is due and publishes it: BatchEvery after the last one began, or at once if a change
+// of rules is asked for. Meanwhile it ends the change before.
 func (b *batch) next(ctx context.Context) error {
 	conn, err := b.connect(ctx)
 	if err != nil {
@@ -101,13 +103,30 @@ func (b *batch) next(ctx context.Context) error {
 	if err := conn.QueryRow(ctx, `select max(started_at) from generations`).Scan(&last); err != nil {
 		return fmt.Errorf("when did the last generation start: %w", err)
 	}
+	due := time.Now()
 	if last != nil {
-		if err := sleep(ctx, time.Until(last.Add(b.env.Settings.BatchEvery))); err != nil {
+		due = last.Add(b.env.Settings.BatchEvery)
+	}
+	for {
+		look, err := endChange(ctx, conn)
+		if err != nil {
 			return err
 		}
+		if look.IsZero() || look.After(due) {
+			look = due
+		}
+		asked, err := awaitChange(ctx, conn, look)
+		if err != nil {
+			return err
+		}
+		if asked || look.Equal(due) {
+			return b.generation(ctx, conn)
+		}
 	}
-	return b.generation(ctx, conn)
 }
+
+// errSuperseded says that a change of rules was asked for while a generation without one was under way.
+var errSuperseded = errors.New("a change of rules is asked for")
 
 // generation does everything for one generation. A connection serves only one: temporary tables and an open transaction
 // end with it, whatever went wrong.
@@ -118,27 +137,70 @@ func (b *batch) generation(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	m.Generation = p.generation
-	if m.WaitS, err = measure(func() error {
-		return await(ctx, b.log, tellAfter, func() (waiting, err error) { return ingested(ctx, conn, p.cut) })
-	}); err != nil {
-		return err
-	}
-	if m.ReadS, err = measure(func() error { return b.compute(ctx, conn, p) }); err != nil {
-		return err
-	}
 	var s *selection
-	if m.WriteS, err = measure(func() (err error) {
-		s, err = b.stage(ctx, conn, p, &m)
+	if err := b.unlessSuperseded(ctx, p, func(ctx context.Context) (err error) {
+		s, err = b.prepare(ctx, conn, p, &m)
 		return err
 	}); err != nil {
 		return err
 	}
-	if err := publish(ctx, conn, &m, s, b.aggregate.covered); err != nil {
+	if err := publish(ctx, conn, p, &m, s, b.aggregate.covered); err != nil {
 		return err
 	}
 	b.log.Info("generation published", "generation", m.Generation, "rows", m.Rows, "mode", m.Mode, "changed_rows", m.ChangedRows,
-		"wait_s", m.WaitS, "read_s", m.ReadS, "write_s", m.WriteS, "publish_s", m.PublishS)
+		"realtime_rows", m.RealtimeRows, "wait_s", m.WaitS, "read_s", m.ReadS, "write_s", m.WriteS, "publish_s", m.PublishS)
 	return clean(ctx, conn, m.Generation)
+}
+
+// prepare does all that comes before the publishing transaction.
+func (b *batch) prepare(ctx context.Context, conn *pgx.Conn, p plan, m *architectures.Batch) (s *selection, err error) {
+	if m.WaitS, err = measure(func() error {
+		return await(ctx, b.log, tellAfter, func() (waiting, err error) { return ingested(ctx, conn, p.cut) })
+	}); err != nil {
+		return nil, err
+	}
+	if m.ReadS, err = measure(func() error { return b.compute(ctx, conn, p) }); err != nil {
+		return nil, err
+	}
+	m.WriteS, err = measure(func() (err error) {
+		s, err = b.stage(ctx, conn, p, m)
+		return err
+	})
+	return s, err
+}
+
+// unlessSuperseded breaks work off when a change of rules is asked for: nothing of this generation is served yet, and the
+// next one covers everything that it would. A change itself is not broken off, as there is only one at a time.
+func (b *batch) unlessSuperseded(ctx context.Context, p plan, work func(context.Context) error) error {
+	if p.corrects {
+		return work(ctx)
+	}
+	working, stop := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		if b.watch(working) == nil {
+			stop(errSuperseded)
+		}
+	})
+	err := work(working)
+	stop(nil)
+	watch.Wait()
+	if err != nil && errors.Is(context.Cause(working), errSuperseded) {
+		return errSuperseded
+	}
+	return err
+}
+
+// watch returns nil when a change is asked for. If it fails, because its connection was refused or lost, the generation is
+// finished before anybody looks again.
+func (b *batch) watch(ctx context.Context) error {
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeConn(conn.PgConn())
+	_, err = awaitChange(ctx, conn, time.Time{})
+	return err
 }
 
 func measure(f func() error) (seconds float64, err error) {
@@ -150,7 +212,7 @@ func measure(f func() error) (seconds float64, err error) {
 // plan makes the plan as soon as both stream components have ever run.
 func (b *batch) plan(ctx context.Context, conn *pgx.Conn) (p plan, err error) {
 	err = await(ctx, b.log, tellAfter, func() (waiting, err error) {
-		p, err = makePlan(ctx, conn, b.env.Partitions)
+		p, err = makePlan(ctx, conn, b.env.Partitions, b.env.Rules)
 		if errors.Is(err, errNotStarted) {
 			return err, nil
 		}
@@ -172,12 +234,7 @@ func (b *batch) compute(ctx context.Context, conn *pgx.Conn, p plan) error {
 		if err := tx.QueryRow(ctx, export).Scan(&snapshot, &pages); err != nil {
 			return fmt.Errorf("export a snapshot: %w", err)
 		}
-		if err := b.aggregate.read(ctx, &address.Config, snapshot, pages, p.cut, p.last); err != nil {
-			return err
-		}
-		b.aggregate.covered.fingerprint += logicOf(b.env.Rules)
-		b.aggregate.known.fingerprint += logicOf(b.env.Rules)
-		return nil
+		return b.aggregate.read(ctx, &address.Config, snapshot, pages, p)
 	})
 }
 
@@ -190,17 +247,19 @@ func logicOf(rules bank.Rules) uint64 {
 }
 
 // stage decides what is to be written and stages it. Only what has changed is enough if the rows below the last cut are
-// those that the published generation was made of.
+// those that the published generation was made of, and nobody has asked for all of it again.
 func (b *batch) stage(ctx context.Context, conn *pgx.Conn, p plan, m *architectures.Batch) (*selection, error) {
 	m.Rows, m.Mode = b.aggregate.covered.rows, modeFull
-	if p.generation > 1 && b.aggregate.known == p.recorded {
+	switch {
+	case p.published == 0 || p.corrects:
+	case b.aggregate.known == p.recorded:
 		m.Mode = modeChanges
-	} else if p.generation > 1 {
-		b.log.Warn("the master dataset or the rules have changed below the last cut: everything is written anew",
+	default:
+		b.log.Warn("the master dataset or the program has changed below the last cut: everything is written anew",
 			"rows", b.aggregate.known.rows, "rows_before", p.recorded.rows)
 	}
 	s := b.aggregate.choose(m.Mode == modeFull)
-	if p.generation == 1 {
+	if p.published == 0 {
 		return s, nil // into empty tables publish copies directly
 	}
 	return s, stage(ctx, conn, s)

@@ -18,7 +18,7 @@ import (
 
 // aggregate is what one reading of the master dataset comes to. Its memory is used again by the next reading.
 type aggregate struct {
-	rules   bank.Rules
+	rules   bank.Rules // of the present reading
 	shards  [shardCount]shard
 	readers []*reader
 	covered tally // rows below the cut
@@ -51,15 +51,12 @@ func (t *tally) merge(o tally) {
 	t.fingerprint += o.fingerprint
 }
 
-func newAggregate(rules bank.Rules) *aggregate {
+func newAggregate() *aggregate {
 	// A reader keeps a processor busy, and so does the server's process that feeds it; more of them than processors
 	// hide each other's waiting, but every one has buffers of its own.
 	a := &aggregate{
-		rules: rules, readers: make([]*reader, max(2, min(runtime.GOMAXPROCS(0), 8))),
+		readers:    make([]*reader, max(2, min(runtime.GOMAXPROCS(0), 8))),
 		rangePages: defaultRangePages, pendingBytes: defaultPendingBytes,
-	}
-	for i := range a.shards {
-		a.shards[i].rules = rules
 	}
 	for i := range a.readers {
 		a.readers[i] = &reader{aggregate: a}
@@ -144,18 +141,18 @@ func (r *reader) flush(n int) error {
 	return nil
 }
 
-// read counts every row of raw_transactions below cut, in parallel, as the exported snapshot shows the table. last is
-// the cut of the published generation. pages is the size of the table; the last range is open, so rows on later pages
-// are not lost.
-func (a *aggregate) read(ctx context.Context, address *pgconn.Config, snapshot string, pages int64, cut, last []int64) error {
+// read counts every row of raw_transactions below the cut of p, in parallel and by its rules, as the exported snapshot shows
+// the table. pages is the size of the table; the last range is open, so rows on later pages are not lost.
+func (a *aggregate) read(ctx context.Context, address *pgconn.Config, snapshot string, pages int64, p plan) error {
+	a.rules = p.rules
 	for i := range a.shards {
-		a.shards[i].reset()
+		a.shards[i].reset(p.rules)
 	}
 	ranges := max(1, (pages+a.rangePages-1)/a.rangePages)
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for _, r := range a.readers {
-		r.reset(cut, last)
+		r.reset(p.cut, p.last)
 		group.Go(func() error {
 			return r.read(ctx, address, snapshot, func() (from, to int64, ok bool) {
 				n := next.Add(1) - 1
@@ -175,6 +172,8 @@ func (a *aggregate) read(ctx context.Context, address *pgconn.Config, snapshot s
 		a.covered.merge(r.covered)
 		a.known.merge(r.known)
 	}
+	a.covered.fingerprint += logicOf(p.rules)
+	a.known.fingerprint += logicOf(p.rules)
 	return nil
 }
 

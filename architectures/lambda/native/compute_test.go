@@ -120,8 +120,8 @@ func TestVelocityTakesTheLogsOrder(t *testing.T) {
 	for count := range int64(6) {
 		rules.VelocityCount = count + 1
 		permute([]int64{1, 2, 3, 4, 5}, func(order []int64) {
-			s := shard{rules: rules}
-			s.reset()
+			var s shard
+			s.reset(rules)
 			for _, position := range order {
 				r := row{position: position}
 				r.Customer, r.ID, r.Amount = []byte("C"), fmt.Appendf(nil, "T%d", position), bank.Paise(position*10)
@@ -158,9 +158,9 @@ func permute(list []int64, visit func([]int64)) {
 
 // TestShardGrows puts more into a shard than its first tables hold.
 func TestShardGrows(t *testing.T) {
-	s := shard{rules: bank.DefaultRules()}
+	var s shard
 	for range 2 { // the second time in the memory of the first
-		s.reset()
+		s.reset(bank.DefaultRules())
 		const n = 5000
 		for i := range n {
 			r := row{position: int64(i)}

@@ -29,9 +29,9 @@ func TestViewsAreExact(t *testing.T) {
 		t.Error(err)
 	}
 	for view, wrong := range map[string][2]string{
-		"customer_windows":  {"epoch >= (select generation from serving)", "epoch >= 0"},
-		"customer_profiles": {"epoch >= (select generation from serving)", "epoch > (select generation from serving)"},
-		"anomalies":         {`and v."offset" > u."offset"`, ""},
+		"customer_windows":   {"epoch >= (select generation from serving)", "epoch >= 0"},
+		"customer_profiles":  {"epoch >= (select generation from serving)", "epoch > (select generation from serving)"},
+		"unsettled_velocity": {`and v."offset" > u."offset"`, ""},
 	} {
 		t.Run("wrong "+view, func(t *testing.T) {
 			// On a busy machine the reads of one stream can all miss the moments that matter.

@@ -181,7 +181,7 @@ func TestBatchDiesAnywhere(t *testing.T) {
 					t.Fatal(err)
 				}
 				published := make(chan error)
-				go func() { published <- publish(t.Context(), conn, &m, s, w.batch.aggregate.covered) }()
+				go func() { published <- publish(t.Context(), conn, p, &m, s, w.batch.aggregate.covered) }()
 				for ended := false; !ended; {
 					const kill = `select coalesce(bool_or(pg_terminate_backend(pid)), false) from pg_locks
 						where relation = 'generations'::regclass and not granted`
@@ -219,6 +219,7 @@ func TestTwoBatches(t *testing.T) {
 	type copy struct {
 		batch *batch
 		conn  *pgx.Conn
+		p     plan
 		m     architectures.Batch
 		s     *selection
 	}
@@ -226,15 +227,15 @@ func TestTwoBatches(t *testing.T) {
 	for i := range copies {
 		c := &copies[i]
 		c.batch, c.conn, c.m.StartedAt = newBatch(w.env, slog.New(slog.DiscardHandler)), connect(t, w.env.Postgres), time.Now()
-		p, err := c.batch.plan(t.Context(), c.conn)
-		if err != nil {
+		var err error
+		if c.p, err = c.batch.plan(t.Context(), c.conn); err != nil {
 			t.Fatal(err)
 		}
-		c.m.Generation = p.generation
-		if err := c.batch.compute(t.Context(), c.conn, p); err != nil {
+		c.m.Generation = c.p.generation
+		if err := c.batch.compute(t.Context(), c.conn, c.p); err != nil {
 			t.Fatal(err)
 		}
-		if c.s, err = c.batch.stage(t.Context(), c.conn, p, &c.m); err != nil {
+		if c.s, err = c.batch.stage(t.Context(), c.conn, c.p, &c.m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -242,7 +243,7 @@ func TestTwoBatches(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range copies {
 		c := &copies[i]
-		group.Go(func() { errs[i] = publish(t.Context(), c.conn, &c.m, c.s, c.batch.aggregate.covered) })
+		group.Go(func() { errs[i] = publish(t.Context(), c.conn, c.p, &c.m, c.s, c.batch.aggregate.covered) })
 	}
 	group.Wait()
 	if !(errs[0] == nil && errors.Is(errs[1], errOvertaken)) && !(errs[1] == nil && errors.Is(errs[0], errOvertaken)) {

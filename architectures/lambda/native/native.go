@@ -25,9 +25,9 @@ func (lambda) Name() string { return "lambda" }
 
 func (lambda) Components() []architectures.Component {
 	return []architectures.Component{
-		{Name: "ingest", Consumes: true, Run: runIngest},
-		{Name: "speed", Consumes: true, Run: runSpeed},
-		{Name: "batch", Run: runBatch},
+		{Name: "ingest", Roles: []string{"ingest", "stream"}, Consumes: true, Run: runIngest},
+		{Name: "speed", Roles: []string{"speed", "stream"}, Consumes: true, Run: runSpeed},
+		{Name: "batch", Roles: []string{"batch"}, Run: runBatch},
 	}
 }
 
@@ -37,7 +37,7 @@ func (lambda) Deploy(ctx context.Context, env architectures.Environment) (archit
 		db.Close()
 		return nil, err
 	}
-	return &system{db}, nil
+	return &system{db, env.Rules}, nil
 }
 
 // script is schema.sql with the numbers of env in it.

@@ -8,24 +8,30 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"lkbench/internal/bank"
 )
 
 // plan is what a generation is to cover.
 type plan struct {
 	generation int64   // the one to be published
+	published  int64   // the one before it
 	cut        []int64 // by partition: every offset below it is covered
 	last       []int64 // the cut of the published generation
-	recorded   tally   // what the published generation found below last; meaningless while generation is 1
+	recorded   tally   // what the published generation found below last; meaningless while none is published
+	rules      bank.Rules
+	corrects   bool // a change was asked for, and this generation carries it out
 }
 
 // errNotStarted says that a stream component has never run, so that there is no position to cut at.
 var errNotStarted = errors.New("has not started yet")
 
 // makePlan fixes the cuts of the next generation, in one transaction: as far as speed or ingest has come, whichever is
-// further. From its end on speed folds what lies above the cuts into the new epoch. A plan that an earlier process has
-// left unfinished is taken as it is, because speed has been following it.
-func makePlan(ctx context.Context, conn *pgx.Conn, partitions int32) (plan, error) {
-	var p plan
+// further. From its end on speed folds what lies above the cuts into the new epoch, under the rules of the new generation. A
+// plan that an earlier process has left unfinished is taken as it is, because speed has been following it; only a change of
+// rules makes a new one, beyond it. deployed are the rules before the first change.
+func makePlan(ctx context.Context, conn *pgx.Conn, partitions int32, deployed bank.Rules) (plan, error) {
+	p := plan{rules: deployed}
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		// The locks hold up speed's commits until the plan stands, and another batch that is about to plan the same.
 		const lockSpeed = `select next_offset from offsets where component = 'speed' order by partition for update`
@@ -38,43 +44,85 @@ func makePlan(ctx context.Context, conn *pgx.Conn, partitions int32) (plan, erro
 		if err != nil {
 			return err
 		}
-		var published int64
-		if err := tx.QueryRow(ctx, `select generation from serving`).Scan(&published); err != nil {
+		if err := p.follow(ctx, tx, partitions); err != nil {
 			return err
 		}
-		p.generation = published + 1
-		if p.last, err = cutOf(ctx, tx, published); err != nil {
+		var planned int64
+		var asked bool
+		const state = `select (select max(generation) from cuts), exists(select from changes where generation is null)`
+		if err := tx.QueryRow(ctx, state).Scan(&planned, &asked); err != nil {
 			return err
 		}
-		if len(p.last) != int(partitions) {
-			return fmt.Errorf("generation %d covers %d partitions, but there are %d", published, len(p.last), partitions)
-		}
-		if published > 0 {
-			var fingerprint int64
-			const recorded = `select rows, fingerprint from generations where generation = $1`
-			if err := tx.QueryRow(ctx, recorded, published).Scan(&p.recorded.rows, &fingerprint); err != nil {
-				return fmt.Errorf("generation %d: %w", published, err)
+		p.generation = planned
+		if asked || planned == p.published {
+			p.generation++
+			if err := p.begin(ctx, tx, speed, ingest); err != nil {
+				return err
 			}
-			p.recorded.fingerprint = uint64(fingerprint)
 		}
-		if p.cut, err = cutOf(ctx, tx, p.generation); err != nil || len(p.cut) > 0 {
+		if p.cut, err = cutOf(ctx, tx, p.generation); err != nil {
 			return err
 		}
-		p.cut = make([]int64, partitions)
-		for i := range p.cut {
-			p.cut[i] = max(speed[i], ingest[i])
-		}
-		const insert = `insert into cuts select $1::bigint, n - 1, o from unnest($2::bigint[]) with ordinality c (o, n)`
-		if _, err := tx.Exec(ctx, insert, p.generation, p.cut); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, `update offsets set epoch = $1 where component = 'speed'`, p.generation)
-		return err
+		return p.takeUp(ctx, tx)
 	})
 	if err != nil {
 		return plan{}, fmt.Errorf("plan: %w", err)
 	}
 	return p, nil
+}
+
+// follow reads what the published generation has left.
+func (p *plan) follow(ctx context.Context, tx pgx.Tx, partitions int32) (err error) {
+	if err := tx.QueryRow(ctx, `select generation from serving`).Scan(&p.published); err != nil {
+		return err
+	}
+	if p.last, err = cutOf(ctx, tx, p.published); err != nil {
+		return err
+	}
+	if len(p.last) != int(partitions) {
+		return fmt.Errorf("generation %d covers %d partitions, but there are %d", p.published, len(p.last), partitions)
+	}
+	if p.published == 0 {
+		return nil
+	}
+	var fingerprint int64
+	const recorded = `select rows, fingerprint from generations where generation = $1`
+	if err := tx.QueryRow(ctx, recorded, p.published).Scan(&p.recorded.rows, &fingerprint); err != nil {
+		return fmt.Errorf("generation %d: %w", p.published, err)
+	}
+	p.recorded.fingerprint = uint64(fingerprint)
+	return nil
+}
+
+// begin makes a new plan, which a change that waits for one belongs to.
+func (p *plan) begin(ctx context.Context, tx pgx.Tx, speed, ingest []int64) error {
+	cut := make([]int64, len(speed))
+	for i := range cut {
+		cut[i] = max(speed[i], ingest[i])
+	}
+	const insert = `insert into cuts select $1::bigint, n - 1, o from unnest($2::bigint[]) with ordinality c (o, n)`
+	if _, err := tx.Exec(ctx, insert, p.generation, cut); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `update offsets set epoch = $1 where component = 'speed'`, p.generation); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `update changes set generation = $1, started_at = $2 where generation is null`, p.generation, time.Now())
+	return err
+}
+
+// takeUp reads the rules of the generation, and notes that its change, if it has one, is being carried out.
+func (p *plan) takeUp(ctx context.Context, tx pgx.Tx) error {
+	tag, err := tx.Exec(ctx, `update changes set attempts = attempts + 1 where generation = $1`, p.generation)
+	if err != nil {
+		return err
+	}
+	p.corrects = tag.RowsAffected() > 0
+	const rules = `select rules from changes where generation <= $1 order by generation desc limit 1`
+	if err := tx.QueryRow(ctx, rules, p.generation).Scan(&p.rules); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("the rules of generation %d: %w", p.generation, err)
+	}
+	return nil
 }
 
 func positions(ctx context.Context, tx pgx.Tx, component, sql string, partitions int32) ([]int64, error) {

@@ -88,27 +88,38 @@ func stage(ctx context.Context, conn *pgx.Conn, s *selection) error {
 // errOvertaken says that another batch process has published this generation.
 var errOvertaken = errors.New("another batch has published this generation")
 
-// publish makes a generation the one that is served, in one transaction. The rows of s were staged before, except for the
-// first generation: into empty tables they are copied at once. It completes m, whose PublishS counts from the call.
-func publish(ctx context.Context, conn *pgx.Conn, m *architectures.Batch, s *selection, covered tally) error {
+// publish makes a generation the one that is served, by the thresholds of its rules, in one transaction. The rows of s were
+// staged before, except for the first generation: into empty tables they are copied at once. It completes m, whose PublishS
+// counts from the call.
+func publish(ctx context.Context, conn *pgx.Conn, p plan, m *architectures.Batch, s *selection, covered tally) error {
 	started := time.Now()
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `update serving set generation = $1 where generation = $1 - 1`, m.Generation)
+		tag, err := tx.Exec(ctx, `update serving set generation = $2, velocity_count = $3, premium_paise = $4, frequent_count = $5
+			where generation = $1`, p.published, p.generation, p.rules.VelocityCount, int64(p.rules.PremiumPaise), p.rules.FrequentCount)
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() != 1 {
 			return errOvertaken
 		}
-		if m.ChangedRows, err = write(ctx, tx, s, m); err != nil {
+		if err := tx.QueryRow(ctx, countRealtime, p.generation).Scan(&m.RealtimeRows); err != nil {
+			return fmt.Errorf("count the realtime rows: %w", err)
+		}
+		if m.ChangedRows, err = write(ctx, tx, s, p); err != nil {
 			return err
 		}
-		// The commit itself is still to come; once it is known how long it took, remeasure says so.
+		if err := tellUnsettled(ctx, tx, p.generation); err != nil {
+			return err
+		}
+		// The commit itself is still to come; once it is known how long it took, it is measured again.
 		m.PublishedAt, m.PublishS = time.Now(), time.Since(started).Seconds()
-		_, err = tx.Exec(ctx, `insert into generations (generation, started_at, published_at, rows, fingerprint, changed_rows, mode,
-				wait_s, read_s, write_s, publish_s)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			m.Generation, m.StartedAt, m.PublishedAt, m.Rows, int64(covered.fingerprint), m.ChangedRows, m.Mode,
+		if _, err := tx.Exec(ctx, `update changes set switched_at = $2, rows = $3 where generation = $1`, p.generation, m.PublishedAt, m.Rows); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `insert into generations (generation, started_at, published_at, rows, fingerprint, realtime_rows,
+				changed_rows, mode, wait_s, read_s, write_s, publish_s)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+			m.Generation, m.StartedAt, m.PublishedAt, m.Rows, int64(covered.fingerprint), m.RealtimeRows, m.ChangedRows, m.Mode,
 			m.WaitS, m.ReadS, m.WriteS, m.PublishS)
 		return err
 	})
@@ -116,15 +127,21 @@ func publish(ctx context.Context, conn *pgx.Conn, m *architectures.Batch, s *sel
 		return fmt.Errorf("publish generation %d: %w", m.Generation, err)
 	}
 	m.PublishedAt, m.PublishS = time.Now(), time.Since(started).Seconds()
-	_, err = conn.Exec(ctx, `update generations set published_at = $2, publish_s = $3 where generation = $1`,
-		m.Generation, m.PublishedAt, m.PublishS)
+	_, err = conn.Exec(ctx, `with c as (update changes set switched_at = $2 where generation = $1)
+		update generations set published_at = $2, publish_s = $3 where generation = $1`, m.Generation, m.PublishedAt, m.PublishS)
 	return err
 }
 
-// write brings the rows of s into the batch views and returns how many rows that inserted, updated or deleted.
-func write(ctx context.Context, tx pgx.Tx, s *selection, m *architectures.Batch) (changed int64, err error) {
+// write brings the rows of s into the batch views and returns how many rows that inserted, updated or deleted. It also notes
+// the alerts that become visible by it.
+func write(ctx context.Context, tx pgx.Tx, s *selection, p plan) (changed int64, err error) {
+	if p.published > 0 {
+		if err := tellAlerts(ctx, tx, p, "staged_batch_anomalies"); err != nil {
+			return 0, err
+		}
+	}
 	for _, v := range batchViews() {
-		if m.Generation == 1 {
+		if p.published == 0 {
 			n, err := copyIn(ctx, tx.Conn(), v.table, v.rows(s))
 			if err != nil {
 				return 0, err
@@ -144,8 +161,18 @@ func write(ctx context.Context, tx pgx.Tx, s *selection, m *architectures.Batch)
 			changed += tag.RowsAffected()
 		}
 	}
+	if p.published == 0 {
+		return changed, tellAlerts(ctx, tx, p, "batch_anomalies")
+	}
 	return changed, nil
 }
+
+// realtimeViews are the tables that speed writes by epoch.
+var realtimeViews = []string{"rt_anomalies", "rt_windows", "rt_profile_parts", "rt_unsettled"}
+
+// countRealtime counts the rows that a generation takes over. It reads the tables once, as clean will soon after.
+const countRealtime = `select (select count(*) from rt_anomalies where epoch < $1) + (select count(*) from rt_windows where epoch < $1) +
+	(select count(*) from rt_profile_parts where epoch < $1) + (select count(*) from rt_unsettled where epoch < $1)`
 
 const (
 	// cleanPages is how many pages of a realtime table are cleaned by one statement, so that none takes long.
@@ -158,7 +185,7 @@ const (
 // clean deletes the realtime rows that generation covers. They are invisible already. Rows that speed holds are left
 // for the next time, so that the two never wait for each other.
 func clean(ctx context.Context, conn *pgx.Conn, generation int64) error {
-	for _, table := range []string{"rt_anomalies", "rt_windows", "rt_profile_parts", "rt_unsettled"} {
+	for _, table := range realtimeViews {
 		var pages int64
 		const size = `select pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint`
 		if err := conn.QueryRow(ctx, size, table).Scan(&pages); err != nil {

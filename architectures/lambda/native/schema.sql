@@ -92,12 +92,25 @@ create table rt_unsettled (
   primary key (customer_id, window_start, "offset")
 ) with (vacuum_truncate = false);
 
--- The published generation: one row, for ever.
-create table serving (
-  only_row   boolean primary key default true check (only_row),
-  generation bigint not null
+-- Alerts that no insert into rt_anomalies has shown: those that a generation brought (generation is its number), because speed
+-- was behind, and velocity of unsettled events (0 where a commit of speed brought it). The served views do not read it.
+create table generation_alerts (
+  transaction_id text collate "C" not null,
+  rule           text collate "C" not null,
+  generation     bigint not null,
+  primary key (transaction_id, rule)
 );
-insert into serving (generation) values (0);
+
+-- The published generation and the thresholds that the served views apply: one row, for ever.
+create table serving (
+  only_row       boolean primary key default true check (only_row),
+  generation     bigint not null,
+  velocity_count bigint not null,
+  premium_paise  bigint not null,
+  frequent_count bigint not null
+);
+insert into serving (generation, velocity_count, premium_paise, frequent_count)
+values (0, :velocity_count, :premium_paise, :frequent_count);
 
 -- What a generation covers: the offsets below cut_offset. A row is written when the generation is planned.
 create table cuts (
@@ -108,20 +121,37 @@ create table cuts (
 );
 insert into cuts select 0, p, 0 from generate_series(0, :partitions - 1) p;
 
+-- What was asked for to correct history. The rules are those of generation, which is null until it is planned, and of all after it;
+-- before the first change those of the deployment hold.
+create table changes (
+  id           bigint generated always as identity primary key,
+  rules        jsonb not null,
+  grace        interval not null,
+  generation   bigint unique,
+  attempts     int not null default 0, -- how often a batch has taken it up
+  rows         bigint not null default 0, -- of the master dataset that its generation has read
+  requested_at timestamptz not null,
+  started_at   timestamptz,
+  switched_at  timestamptz,
+  done_at      timestamptz
+);
+create unique index one_change_at_a_time on changes ((true)) where done_at is null;
+
 -- The published generations with their measures. rows and fingerprint tell the next one whether the master dataset below
 -- this one's cut is still what it was.
 create table generations (
-  generation   bigint primary key,
-  started_at   timestamptz not null,
-  published_at timestamptz not null,
-  rows         bigint not null,
-  fingerprint  bigint not null,
-  changed_rows bigint not null,
-  mode         text not null,
-  wait_s       double precision not null,
-  read_s       double precision not null,
-  write_s      double precision not null,
-  publish_s    double precision not null
+  generation    bigint primary key,
+  started_at    timestamptz not null,
+  published_at  timestamptz not null,
+  rows          bigint not null,
+  fingerprint   bigint not null,
+  realtime_rows bigint not null,
+  changed_rows  bigint not null,
+  mode          text not null,
+  wait_s        double precision not null,
+  read_s        double precision not null,
+  write_s       double precision not null,
+  publish_s     double precision not null
 );
 
 -- The served views. Realtime rows of an epoch below the published generation are covered by the batch views; both are
@@ -144,8 +174,8 @@ create view customer_profiles as
 select customer_id, transactions::bigint as transactions, amount_paise::bigint as amount_paise,
   sign(amount_paise) * div(2 * abs(amount_paise) + transactions, 2 * transactions) * 0.01 as average_amount,
   max_balance_paise, top_location,
-  case when amount_paise > :premium_paise * transactions then 'premium'
-       when transactions > :frequent_count then 'frequent'
+  case when amount_paise > (select premium_paise from serving) * transactions then 'premium'
+       when transactions > (select frequent_count from serving) then 'frequent'
        else 'standard' end as segment,
   last_event_time
 from (
@@ -168,9 +198,21 @@ from (
   group by customer_id
 ) profile;
 
--- A transaction can be in both: its repetition came after the stream's horizon and after the cut. Velocity of unsettled
--- events is decided here and now, because a generation may take away what was counted before them: as every later event of
--- the window is unsettled too, an event's place is what the window holds less those after it.
+-- Velocity of unsettled events is decided here and now, because a generation may take away what was counted before them: as
+-- every later event of the window is unsettled too, an event's place is what the window holds less those after it.
+create view unsettled_velocity as
+select transaction_id, customer_id, event_time, amount_paise, balance_paise, window_start, "offset"
+from rt_unsettled u
+where epoch >= (select generation from serving)
+  and (select velocity_count from serving) = (
+    select transactions from customer_windows w where w.customer_id = u.customer_id and w.window_start = u.window_start
+  ) - (
+    select count(*) from rt_unsettled v
+    where v.customer_id = u.customer_id and v.window_start = u.window_start and v."offset" > u."offset"
+      and v.epoch >= (select generation from serving)
+  );
+
+-- A transaction can be in both batch and realtime view: its repetition came after the stream's horizon and after the cut.
 create view anomalies as
 select transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start
 from batch_anomalies
@@ -181,12 +223,4 @@ where epoch >= (select generation from serving)
   and not exists (select from batch_anomalies b where b.transaction_id = r.transaction_id and b.rule = r.rule)
 union all
 select transaction_id, 'velocity' collate "C", customer_id, event_time, amount_paise, balance_paise, window_start
-from rt_unsettled u
-where epoch >= (select generation from serving)
-  and :velocity_count = (
-    select transactions from customer_windows w where w.customer_id = u.customer_id and w.window_start = u.window_start
-  ) - (
-    select count(*) from rt_unsettled v
-    where v.customer_id = u.customer_id and v.window_start = u.window_start and v."offset" > u."offset"
-      and v.epoch >= (select generation from serving)
-  );
+from unsettled_velocity;

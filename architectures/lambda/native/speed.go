@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lkbench/architectures"
+	"lkbench/internal/bank"
 	"lkbench/internal/native"
 )
 
@@ -21,6 +22,7 @@ func runSpeed(ctx context.Context, env architectures.Environment) error {
 // speedSink folds events by key and adds them to the realtime views.
 type speedSink struct {
 	partitions int
+	deployed   bank.Rules // in force until the first change
 	fold       *native.Fold
 	unsettled  []*native.Param // columns of rt_unsettled
 	// Cuts are never changed once a plan has committed, so that they need reading only when the epoch has moved on.
@@ -28,15 +30,16 @@ type speedSink struct {
 	cuts  []cut
 }
 
-// cut is where the events of an epoch begin, by partition.
+// cut is where the events of an epoch begin, by partition, and the rules that they are under.
 type cut struct {
 	generation int64
 	offsets    []int64
+	rules      bank.Rules
 }
 
 func newSpeedSink(env architectures.Environment) *speedSink {
 	return &speedSink{
-		partitions: int(env.Partitions), fold: native.NewFold(env.Rules), epoch: -1,
+		partitions: int(env.Partitions), deployed: env.Rules, fold: native.NewFold(env.Rules), epoch: -1,
 		unsettled: []*native.Param{
 			native.TextArray(), native.TimeArray(), native.Int8Array(), native.TextArray(), native.TimeArray(), native.Int8Array(), native.Int8Array(),
 		},
@@ -71,6 +74,16 @@ on conflict do nothing`
 	addUnsettled = `
 insert into rt_unsettled (epoch, customer_id, window_start, "offset", transaction_id, event_time, amount_paise, balance_paise)
 select $1::bigint, * from unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::text[], $6::timestamptz[], $7::bigint[], $8::bigint[])`
+
+	// Velocity alerts that the view shows by these unsettled events.
+	tellUnsettledOf = `
+insert into generation_alerts (transaction_id, rule, generation)
+select v.transaction_id, 'velocity', 0 from unnest($1::text[], $2::timestamptz[], $3::bigint[]) u (customer_id, window_start, "offset"),
+lateral (
+  select transaction_id from unsettled_velocity v
+  where v.customer_id = u.customer_id and v.window_start = u.window_start and v."offset" = u."offset" offset 0 -- by key, one by one
+) v
+on conflict do nothing`
 )
 
 func (s *speedSink) Write(ctx context.Context, tx pgx.Tx, b *native.Batch) error {
@@ -80,6 +93,7 @@ func (s *speedSink) Write(ctx context.Context, tx pgx.Tx, b *native.Batch) error
 	// Nearly always all events are of the newest epoch; when a plan has just been made, some are of the one before.
 	for i := range s.cuts {
 		s.reset()
+		s.fold.Rules(s.cuts[i].rules)
 		none := true
 		for n := range b.Events {
 			if e := &b.Events[n]; s.epochOf(e) == i {
@@ -124,19 +138,20 @@ func (s *speedSink) take(e *native.Event) {
 }
 
 // follow reads the cuts if a plan has moved the epoch on since they were read: those of the published generation and of
-// the planned ones.
+// the planned ones, with the rules that a change has given to each or to one before it.
 func (s *speedSink) follow(ctx context.Context, tx pgx.Tx, epoch int64) error {
 	if epoch == s.epoch {
 		return nil
 	}
-	found, err := tx.Query(ctx, `select generation, array_agg(cut_offset order by partition) from cuts
-		where generation between (select generation from serving) and $1 group by generation order by generation`, epoch)
+	found, err := tx.Query(ctx, `select generation, array_agg(cut_offset order by partition),
+			coalesce((select rules from changes where changes.generation <= cuts.generation order by changes.generation desc limit 1), $2::jsonb)
+		from cuts where generation between (select generation from serving) and $1 group by generation order by generation`, epoch, s.deployed)
 	if err != nil {
 		return fmt.Errorf("read table cuts: %w", err)
 	}
 	cuts, err := pgx.CollectRows(found, func(r pgx.CollectableRow) (cut, error) {
 		var c cut
-		err := r.Scan(&c.generation, &c.offsets)
+		err := r.Scan(&c.generation, &c.offsets, &c.rules)
 		return c, err
 	})
 	if err != nil {
@@ -181,5 +196,9 @@ func (s *speedSink) add(ctx context.Context, tx pgx.Tx, epoch int64) error {
 			return err
 		}
 	}
-	return nil
+	if s.unsettled[0].Len() == 0 {
+		return nil
+	}
+	_, err := native.Exec(ctx, tx, tellUnsettledOf, s.unsettled[:3]...)
+	return err
 }

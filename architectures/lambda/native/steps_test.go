@@ -17,13 +17,13 @@ import (
 func TestPlanCutsAtTheFurthest(t *testing.T) {
 	w := newWorld(t)
 	conn := connect(t, w.env.Postgres)
-	if _, err := makePlan(t.Context(), conn, w.env.Partitions); !errors.Is(err, errNotStarted) || !strings.Contains(err.Error(), "speed") {
+	if _, err := makePlan(t.Context(), conn, w.env.Partitions, w.env.Rules); !errors.Is(err, errNotStarted) || !strings.Contains(err.Error(), "speed") {
 		t.Errorf("before anybody has started: %v", err)
 	}
 	w.streams(t, 10, 20)
 	w.exec(t, `update offsets set next_offset = 30 where component = 'ingest' and partition = 1`)
 	for range 2 { // the second time it is taken as it was, although everybody has moved on
-		p, err := makePlan(t.Context(), conn, w.env.Partitions)
+		p, err := makePlan(t.Context(), conn, w.env.Partitions, w.env.Rules)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,11 +7,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lkbench/architectures"
+	"lkbench/internal/bank"
 	"lkbench/internal/native"
 )
 
 // system looks at a deployed Lambda from outside.
-type system struct{ db *native.Database }
+type system struct {
+	db       *native.Database
+	deployed bank.Rules
+}
 
 func (s *system) Progress(ctx context.Context) (architectures.Progress, error) {
 	var progress architectures.Progress
@@ -43,15 +47,15 @@ func (s *system) Progress(ctx context.Context) (architectures.Progress, error) {
 }
 
 // AlertTables leaves out batch_anomalies. A generation covers what speed has passed when it is planned, so its alerts have
-// been visible before; and to send its tens of thousands of rows to an observer takes PostgreSQL longer than to commit
-// them, in which every other alert would seem to be late.
-func (s *system) AlertTables() []string { return []string{"rt_anomalies"} }
+// mostly been visible before; and to send its tens of thousands of rows to an observer takes PostgreSQL longer than to commit
+// them, in which every other alert would seem to be late. Those that were not visible stand in generation_alerts.
+func (s *system) AlertTables() []string { return []string{"rt_anomalies", "generation_alerts"} }
 
 func (s *system) Batches(ctx context.Context) ([]architectures.Batch, error) {
 	var batches []architectures.Batch
 	err := s.db.Do(ctx, func(conn *pgx.Conn) error {
 		found, err := conn.Query(ctx, `select generation, started_at, published_at, rows, changed_rows, mode, wait_s, read_s, write_s,
-			publish_s from generations order by generation`)
+			publish_s, realtime_rows from generations order by generation`)
 		if err != nil {
 			return err
 		}

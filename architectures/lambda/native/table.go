@@ -89,7 +89,8 @@ type candidate struct {
 // noBalance stands for a missing balance; it is smaller than every real one.
 const noBalance = -1 << 63
 
-func (s *shard) reset() {
+func (s *shard) reset(rules bank.Rules) {
+	s.rules = rules
 	s.names, s.places, s.ids = s.names[:0], s.places[:0], s.ids[:0]
 	s.customers, s.windows, s.parts, s.candidates = s.customers[:0], s.windows[:0], s.parts[:0], s.candidates[:0]
 	s.customerSlots.reset()

@@ -44,7 +44,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// setRules gives the batch other rules. Those of the views stay.
+// setRules gives the batch other rules, as if it had been deployed with them.
 func (w *world) setRules(rules bank.Rules) {
 	w.env.Rules = rules
 	w.batch = newBatch(w.env, slog.New(slog.DiscardHandler))
@@ -80,7 +80,7 @@ func (w *world) exec(t tb, sql string, args ...any) {
 func (w *world) clear(t tb) {
 	var sql string // on small tables far faster than truncate
 	for _, table := range []string{"raw_transactions", "batch_anomalies", "batch_windows", "batch_profile_parts", "rt_anomalies",
-		"rt_windows", "rt_profile_parts", "rt_unsettled", "generations", "offsets"} {
+		"rt_windows", "rt_profile_parts", "rt_unsettled", "generation_alerts", "generations", "changes", "offsets"} {
 		sql += "delete from " + table + ";"
 	}
 	w.exec(t, sql+`update serving set generation = 0; delete from cuts where generation > 0`)
