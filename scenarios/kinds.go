@@ -6,11 +6,8 @@ import (
 	"strings"
 )
 
-// The roles that a fault can have as its target.
-var (
-	servers    = []string{"broker", "database", "serving"}
-	components = []string{"stream", "speed", "ingest", "batch", "all", "random"}
-)
+// roles are those of components that a fault can have as its target, beside broker and database.
+var roles = []string{"stream", "speed", "ingest", "batch", "all", "random"}
 
 // kind is a kind of fault: its fields beside at and kind, and what it can be done to.
 type kind struct {
@@ -114,7 +111,7 @@ func meet(a, b string) bool {
 		return isBroker(a) && isBroker(b) && (a == "broker" || b == "broker")
 	}
 	whole := func(t string) bool { return t == "all" || t == "random" }
-	role := func(t string) bool { return slices.Contains(components, t) }
+	role := func(t string) bool { return slices.Contains(roles, t) }
 	part := func(t string) bool { return t == "speed" || t == "ingest" }
 	switch {
 	case whole(a) || whole(b):
