@@ -61,6 +61,12 @@ func newCSV(s *scenarios.Scenario, schedule *Schedule, table *table) (*CSV, erro
 	if order != orderEventTime && order != orderFile {
 		return nil, fmt.Errorf("events.order is %q, expected %s or %s", order, orderEventTime, orderFile)
 	}
+	if s.Events.Burst != nil {
+		return nil, fmt.Errorf("events.burst is given with the source csv, whose rows stay what they are; leave it out, or use the source synthetic")
+	}
+	if s.Events.Repeats > 0 && order == orderFile {
+		return nil, fmt.Errorf("events.repeats is given with the order file, where the event times of most rows lie beyond the horizon anyhow; leave it out, or use the order event_time")
+	}
 	rowsOnly := *s
 	rowsOnly.Events.Boundary = 0 // the rows stay what they are
 	turns, err := newTurns(&rowsOnly, schedule, table.first)
@@ -116,9 +122,7 @@ func (c *CSV) Event(n uint64, buf []byte) Event {
 		if !row.complete {
 			this.kind |= Missing
 		}
-		if this.kind&Malformed != 0 {
-			buf = spoil(buf, key, &this.draw)
-		}
+		buf = this.spoil(buf, key)
 	}
 	return Event{Key: buf[start:key:key], Value: buf[key:], Kind: this.kind, Original: this.original}
 }

@@ -35,22 +35,25 @@ func ParseID(id []byte) (n uint64, ok bool) {
 }
 
 // Kind says what is unusual about an event, as a set of flags. Zero is an ordinary one.
-type Kind uint8
+type Kind uint16
 
 const (
-	Duplicate  Kind = 1 << iota // the bytes of an earlier event again
+	Duplicate  Kind = 1 << iota // the bytes of an earlier event again, soon
 	Malformed                   // no transaction by the rules of docs/workload.md
 	Late                        // event time moved back by events.late.by
 	Disordered                  // event time moved back by up to events.disorder.max
 	Missing                     // without balance or without location
 	Boundary                    // on a rule's threshold or beside it
+	Repeated                    // the bytes of an earlier event again, beyond rules.dedup_horizon
+	Oversized                   // malformed, and nearly as large as a broker takes
+	Bursting                    // raises an alert, in a burst of such events
 )
 
 // Event is what is sent at one turn.
 type Event struct {
 	Key, Value []byte // Value follows Key in the same array
 	Kind       Kind
-	Original   uint64 // the event whose bytes these are: n itself, or an earlier one if Kind has Duplicate
+	Original   uint64 // the event whose bytes these are: n itself, or an earlier one if Kind has Duplicate or Repeated
 }
 
 // Source gives the bytes of every event. It may be asked in any order and from any goroutine, and always answers the same.

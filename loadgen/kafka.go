@@ -81,6 +81,7 @@ func (r *record) finish(_ *kgo.Record, err error) {
 	r.done(r.Partition, r.Offset, err)
 	s.open.Done()
 	if err == nil { // after an error kgo may still hold it
+		r.Key, r.Value = nil, nil // which may be a mebibyte
 		s.records.Put(r)
 	}
 }

@@ -60,7 +60,29 @@ func (l limits) move(m *money, at *bank.Micros, d *draw) {
 	m.amount = min(max(m.amount, -bank.MaxPaise), bank.MaxPaise)
 }
 
-// spoil makes the record that begins at buf[start] malformed, in one of the ways that docs/workload.md lists.
+// raise makes an event raise an alert: high_value_absolute or overdraft_attempt.
+func (l limits) raise(m *money, d *draw) {
+	if d.next()&1 == 0 {
+		m.amount = l.absolute + 1 + bank.Paise(d.below(uint64(l.absolute)+1))
+	} else {
+		m.balance.missing, m.balance.absent = false, false
+		m.amount = m.balance.paise + 1 + bank.Paise(d.below(100_00))
+	}
+	m.amount = min(m.amount, bank.MaxPaise)
+}
+
+// spoil makes the record that begins at buf[start] malformed if the turn says so.
+func (t *turn) spoil(buf []byte, start int) []byte {
+	switch {
+	case t.kind&Oversized != 0:
+		return oversize(buf, start, &t.draw)
+	case t.kind&Malformed != 0:
+		return spoil(buf, start, &t.draw)
+	}
+	return buf
+}
+
+// spoil makes a record malformed, in one of the ways that docs/workload.md lists.
 func spoil(buf []byte, start int, d *draw) []byte {
 	switch d.below(12) {
 	case 0: // cut off
@@ -90,6 +112,33 @@ func spoil(buf []byte, start int, d *draw) []byte {
 		buf[i+1] = 'e'
 		return buf
 	}
+}
+
+// oversizedValue is the size of an oversized value: a mebibyte, less what surrounds a record of ours in a batch (its key of at
+// most 256 bytes, its header and about 90 bytes more). Kafka takes batches of 1,048,588 bytes unless told otherwise, others a mebibyte.
+const oversizedValue = 1<<20 - 1<<10
+
+// oversize makes the record that begins at buf[start] malformed and that large.
+func oversize(buf []byte, start int, d *draw) []byte {
+	flaw := [...]struct {
+		field, open, close string
+		fill               byte
+	}{
+		{"CustLocation", `"`, `"`, 'A'},       // a text beyond 256 bytes
+		{"TransactionAmountINR", "", "", '9'}, // a number beyond any amount
+		{"CustAccountBalance", "", "", '['},   // nesting beyond any stack, and never closed
+	}[d.below(3)]
+	buf = setField(buf, start, flaw.field, flaw.open+flaw.close)
+	name := `"` + flaw.field + `":` + flaw.open
+	i := start + bytes.Index(buf[start:], []byte(name)) + len(name)
+	filled := start + oversizedValue - len(buf)
+	buf = slices.Grow(buf, filled)
+	buf = buf[:len(buf)+filled]
+	copy(buf[i+filled:], buf[i:])
+	for j := range filled {
+		buf[i+j] = flaw.fill
+	}
+	return buf
 }
 
 // setField replaces the value of a field of the flat object at buf[start:], or adds the field at its front.

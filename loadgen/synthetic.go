@@ -114,8 +114,11 @@ func (s *Synthetic) Event(n uint64, buf []byte) Event {
 	}
 	money := s.money(customer, d)
 	at := s.turns.eventTime(this.original, &this)
-	if this.kind&Boundary != 0 {
+	switch {
+	case this.kind&Boundary != 0:
 		s.limits.move(&money, &at, d)
+	case this.kind&Bursting != 0:
+		s.limits.raise(&money, d)
 	}
 	if money.balance.missing {
 		this.kind |= Missing
@@ -139,9 +142,7 @@ func (s *Synthetic) Event(n uint64, buf []byte) Event {
 	buf = append(buf, `,"EventTime":"`...)
 	buf = bank.AppendTime(buf, at)
 	buf = append(buf, `"}`...)
-	if this.kind&Malformed != 0 {
-		buf = spoil(buf, key, d)
-	}
+	buf = this.spoil(buf, key)
 	return Event{Key: buf[start:key:key], Value: buf[key:], Kind: this.kind, Original: this.original}
 }
 

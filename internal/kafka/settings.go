@@ -23,7 +23,7 @@ const (
 	backoff         = 100 * time.Millisecond
 	linger          = 5 * time.Millisecond
 	fetchWait       = 250 * time.Millisecond
-	batchMaxBytes   = 1000012
+	batchMaxBytes   = 1 << 20
 	partitionBytes  = 4 << 20
 	fetchBytes      = 16 << 20
 	inFlight        = 5
@@ -54,7 +54,7 @@ func Producer() []Setting {
 			kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil))},
 		{"linger.ms", ms(linger), "the default of Kafka's own producer since 4.0; with 1 ms nearly every record is a request of its own, and brokers and consumers do little else than answer requests",
 			kgo.ProducerLinger(linger)},
-		{"batch.max.bytes", fmt.Sprint(batchMaxBytes), "the largest batch that a broker takes by default",
+		{"batch.max.bytes", fmt.Sprint(batchMaxBytes), "what brokers take by default (Kafka twelve bytes more), so that records of nearly a mebibyte can be sent",
 			kgo.ProducerBatchMaxBytes(batchMaxBytes)},
 		{"max.in.flight.requests.per.connection", fmt.Sprint(inFlight), "kgo's with idempotence, and the most it allows: a round trip must not bound the rate", nil},
 		{"compression.type", "none", "the network is a loopback or a fast one, and the processors belong to the system under test",
