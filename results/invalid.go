@@ -38,7 +38,7 @@ func invalidity(r *Record) []string {
 	because(o.Lag.Count == 0, "observer lag was not measured")
 	because(!(o.MaxLagMS <= r.Limits.ObserverLagMS), "the observer fell behind by %.1f ms; the limit is %g ms", o.MaxLagMS, r.Limits.ObserverLagMS)
 
-	reasons = append(reasons, missedRate(l, r.Limits)...)
+	reasons = append(reasons, MissedRate(l, r.Limits)...)
 	because(l.InFlightLimited, "the bound on bytes in flight was reached: %d bytes unacknowledged; the limit is %d", l.InFlightBytes, r.Limits.InFlightBytes)
 
 	for _, s := range series(r) {
@@ -48,8 +48,8 @@ func invalidity(r *Record) []string {
 	return reasons
 }
 
-// missedRate lists how the load that was made differs from the load that was intended.
-func missedRate(l Load, limits Limits) []string {
+// MissedRate lists how the load that was made differs from the load that was intended.
+func MissedRate(l Load, limits Limits) []string {
 	if l.Offered == 0 {
 		return []string{"nothing was offered: the schedule intended no event"}
 	}

@@ -10,8 +10,8 @@ import (
 	"lkbench/architectures"
 	kappa "lkbench/architectures/kappa/native"
 	lambda "lkbench/architectures/lambda/native"
+	"lkbench/internal/capacity"
 	"lkbench/internal/infra"
-	"lkbench/results"
 	"lkbench/scenarios"
 )
 
@@ -23,19 +23,13 @@ const drainWithin = 20 * time.Second
 func (b *Bench) capacity(ctx context.Context) error {
 	archs := []architectures.Architecture{kappa.New(), lambda.New()}
 	var rows, loops [][]string
-	lowest := highestRate
+	lowest := capacity.Highest
 	for i, arch := range archs {
-		rate, why, err := search(b.Size.FirstRates[i], b.Size.Tolerance, b.try(ctx, arch, b.Size.Probe))
+		found, err := capacity.Find(ctx, capacity.Config{Start: b.Size.FirstRates[i], Tolerance: b.Size.Tolerance, Confirmations: 1}, b.try(arch))
 		if err != nil {
 			return fmt.Errorf("%s: %w", arch.Name(), err)
 		}
-		held, later, err := confirm(rate, b.Size.Tolerance, b.try(ctx, arch, b.Size.Hold))
-		if err != nil {
-			return fmt.Errorf("%s: %w", arch.Name(), err)
-		}
-		if later != "" {
-			why = later
-		}
+		held := found.Rate
 		lowest = min(lowest, held)
 		limits, err := b.limits(ctx, arch, held)
 		if err != nil {
@@ -46,7 +40,7 @@ func (b *Bench) capacity(ctx context.Context) error {
 		for i, v := range best.events {
 			ratio[i] = held / v
 		}
-		rows = append(rows, []string{arch.Name(), number(held), best.events.text(number), ratio.text(percent), why})
+		rows = append(rows, []string{arch.Name(), number(held), best.events.text(number), ratio.text(percent), found.Why})
 		for _, l := range limits {
 			loops = append(loops, []string{
 				fmt.Sprintf("%s, %s events a commit", arch.Name(), number(float64(l.perCommit))),
@@ -65,29 +59,30 @@ func (b *Bench) capacity(ctx context.Context) error {
 	return b.costs(ctx, archs, lowest*0.8)
 }
 
-// try makes a run at a rate. A rate is held if the run is valid and the system keeps up with it.
-func (b *Bench) try(ctx context.Context, arch architectures.Architecture, load time.Duration) attempt {
-	return func(rate float64) (bool, string, error) {
+// try makes a run at a rate, a longer one to confirm it. A rate is held if it is sustained, whatever the latency.
+func (b *Bench) try(arch architectures.Architecture) capacity.Try {
+	return func(ctx context.Context, rate float64, confirmation bool) (capacity.Probe, error) {
+		load := b.Size.Probe
+		if confirmation {
+			load = b.Size.Hold
+		}
 		s, err := constant(rate, load)
 		if err != nil {
-			return false, "", err
+			return capacity.Probe{}, err
 		}
 		s.Drain = scenarios.Duration(drainWithin)
 		m, err := b.run(ctx, infra.Embedded{}, arch, s, false)
 		if err != nil {
-			return false, "", err
+			return capacity.Probe{}, err
 		}
-		why := keepsUp(m.seconds, rate)
-		if why == "" && m.Verdict.Status != results.Passed {
-			why = m.Verdict.Reasons[0]
-		}
-		if why == "" {
+		p := capacity.Sustained(m.Record, m.seconds)
+		if p.Held {
 			b.Log("%s, %s events/s for %v: held", arch.Name(), number(rate), load)
-			return true, "", nil
+		} else {
+			p.Why = fmt.Sprintf("%s: %s", number(rate), p.Why)
+			b.Log("%s, not held for %v at %s", arch.Name(), load, p.Why)
 		}
-		why = fmt.Sprintf("%s: %s", number(rate), why)
-		b.Log("%s, not held for %v at %s", arch.Name(), load, why)
-		return false, why, nil
+		return p, nil
 	}
 }
 

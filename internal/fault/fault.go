@@ -37,6 +37,8 @@ type World struct {
 	Kafka    kafka.Cluster
 	Topic    string
 	Postgres string
+	// Consumes says whether a component reads the topic: a former process of such a one must be fenced.
+	Consumes func(component string) bool
 	Now      func() time.Duration // since the origin of the run
 	// Processed is how many events every component has durably processed, Acked how many were acknowledged.
 	Processed func(ctx context.Context) (int64, error)

@@ -22,7 +22,7 @@ var may = map[string][]string{
 	"results":                  {},
 	"results/recovery":         {"results"},
 	"internal/network":         {},
-	"internal/fault":           {"scenarios", "results", "internal/bank", "internal/infra", "internal/kafka", "internal/network"},
+	"internal/fault":           {"scenarios", "results", "internal/bank", "internal/infra", "internal/kafka", "internal/network", "internal/proc"},
 	"internal/capacity":        {"results"},
 	"internal/chaos":           {"results"},
 	"internal/bank":            {},

@@ -41,6 +41,11 @@ func StartDatabase(ctx context.Context, options Options) (*Database, error) {
 		return nil, err
 	}
 	dir := filepath.Join(options.Workspace.Dir, databaseDir)
+	if options.DatabaseDisk > 0 {
+		if err := mountMemory(dir, options.DatabaseDisk, owner); err != nil {
+			return nil, err
+		}
+	}
 	if err := copyTree(filepath.Join(b.cache, templateDir), dir, owner); err != nil {
 		return nil, fmt.Errorf("copy the template cluster: %w", err)
 	}
@@ -56,7 +61,11 @@ func StartDatabase(ctx context.Context, options Options) (*Database, error) {
 
 func startDatabase(ctx context.Context, options Options, b binaries, owner *proc.Owner, dir string, port int) (*Database, error) {
 	config := filepath.Join(dir, "postgresql.conf")
-	if err := os.WriteFile(config, []byte(configuration(databaseSettings(port))), 0o600); err != nil {
+	settings := databaseSettings(port)
+	if options.DatabaseDisk > 0 { // the last one counts
+		settings = append(settings, Setting{"max_wal_size", fmt.Sprintf("%dMB", options.DatabaseDisk>>22), "a quarter of the database's own disk"})
+	}
+	if err := os.WriteFile(config, []byte(configuration(settings)), 0o600); err != nil {
 		return nil, fmt.Errorf("configure PostgreSQL: %w", err)
 	}
 	accepted, err := os.ReadFile(filepath.Join(b.cache, templatePassword))

@@ -22,6 +22,9 @@ type Options struct {
 	Workspace *Workspace
 	// Executable is a program with the verbs GuardVerb of package proc and BrokerVerb; usually os.Executable.
 	Executable string
+	// DatabaseDisk gives the database a disk of its own of that many bytes, in memory, which a fault can fill; 0 for none. Only
+	// Embedded and Local can, as root on Linux; the others refuse.
+	DatabaseDisk int64
 	// Note is told about steps that can take long, such as a download; nil for nobody.
 	Note func(message string)
 }

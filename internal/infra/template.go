@@ -75,7 +75,8 @@ func runAs(cmd *exec.Cmd, owner *proc.Owner) error {
 	return nil
 }
 
-// copyTree copies a directory of plain files and directories, all of them for owner alone.
+// copyTree copies a directory of plain files and directories, all of them for owner alone. The directory may be there already,
+// its files may not.
 func copyTree(from, to string, owner *proc.Owner) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -88,7 +89,7 @@ func copyTree(from, to string, owner *proc.Owner) error {
 		target := filepath.Join(to, relative)
 		switch {
 		case entry.IsDir():
-			err = os.Mkdir(target, 0o700)
+			err = os.MkdirAll(target, 0o700)
 		case entry.Type().IsRegular():
 			err = copyFile(path, target)
 		default:

@@ -84,7 +84,10 @@ func (w *Workspace) Entrust(kind string, note []byte) error {
 // Close removes the directory with all that is in it. The processes of the run must have ended.
 func (w *Workspace) Close() error {
 	releaseSharedMemory(filepath.Join(w.Dir, databaseDir))
-	err := os.RemoveAll(w.Dir)
+	err := unmountBelow(w.Dir)
+	if err == nil {
+		err = os.RemoveAll(w.Dir)
+	}
 	for _, f := range []*os.File{w.log, w.owner} {
 		if f != nil {
 			f.Close()
@@ -177,6 +180,9 @@ func sweepOne(ctx context.Context, dir string, removers Removers) (bool, error) 
 		}
 	}
 	releaseSharedMemory(filepath.Join(dir, databaseDir))
+	if err := unmountBelow(dir); err != nil {
+		return false, err
+	}
 	return true, os.RemoveAll(dir)
 }
 

@@ -10,8 +10,8 @@ import (
 	"lkbench/results"
 )
 
-// machine describes where the run took place. What cannot be read is left empty: it describes, it decides nothing.
-func machine(command []string, version string) results.Environment {
+// Machine describes where the run took place. What cannot be read is left empty: it describes, it decides nothing.
+func Machine(command []string, version string) results.Environment {
 	e := results.Environment{
 		Command: command, Version: version, GoVersion: runtime.Version(),
 		OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(),

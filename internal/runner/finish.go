@@ -34,7 +34,7 @@ func newRecord(cfg Config, id string) *results.Record {
 		},
 		Faults: []results.Fault{}, Restarts: []results.Restart{}, Batch: []results.Batch{}, Reprocess: []results.Reprocess{},
 		Resources: []results.Resource{}, Thresholds: []results.Threshold{}, Positions: []results.ComponentPosition{},
-		Environment: machine(cfg.Command, cfg.Version),
+		Environment: Machine(cfg.Command, cfg.Version),
 	}
 }
 

@@ -52,6 +52,9 @@ func (Provider) Name() string { return "docker" }
 // Start starts all servers at the same time. Errors say which engine was tried, which image is missing and how to get it, or
 // have the end of the log of the server that did not start.
 func (p Provider) Start(ctx context.Context, options infra.Options) (*infra.Instance, error) {
+	if options.DatabaseDisk > 0 {
+		return nil, errors.New("docker cannot give the database a disk of its own: --infra=embedded and local can, as root on Linux")
+	}
 	p, err := p.complete()
 	if err != nil {
 		return nil, err

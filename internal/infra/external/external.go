@@ -74,6 +74,9 @@ func (p Provider) prefix() string {
 // Start looks whether both servers can be reached and allow what a run needs, and makes the run's schema. All that lacks is
 // told at once, as Missing.
 func (p Provider) Start(ctx context.Context, options infra.Options) (*infra.Instance, error) {
+	if options.DatabaseDisk > 0 {
+		return nil, errors.New("external cannot give the database a disk of its own: --infra=embedded and local can, as root on Linux")
+	}
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
