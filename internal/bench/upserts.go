@@ -30,16 +30,16 @@ type writer [][]statement
 
 // The statements of the architectures' own sinks, word for word; a test holds them against each other.
 const (
-	kappaAnomaliesTable = "anomalies (transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start)"
-	kappaWindowsTable   = "customer_windows (customer_id, window_start, transactions, amount_paise, max_balance_paise)"
+	kappaAnomaliesTable = "anomalies_1 (transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start)"
+	kappaWindowsTable   = "customer_windows_1 (customer_id, window_start, transactions, amount_paise, max_balance_paise)"
 
 	kappaAnomalies = `
-insert into anomalies
+insert into anomalies_1
 select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::timestamptz[])
 on conflict do nothing`
 
 	kappaWindows = `
-insert into customer_windows as w
+insert into customer_windows_1 as w
 select * from unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[])
 on conflict (customer_id, window_start) do update set
   transactions = w.transactions + excluded.transactions,
@@ -47,7 +47,7 @@ on conflict (customer_id, window_start) do update set
   max_balance_paise = greatest(w.max_balance_paise, excluded.max_balance_paise)`
 
 	kappaParts = `
-insert into profile_parts as p
+insert into profile_parts_1 as p
 select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
 on conflict (customer_id, location) do update set
   transactions = p.transactions + excluded.transactions,

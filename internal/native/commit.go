@@ -42,11 +42,13 @@ type committer struct {
 	config  Config
 	address *pgx.ConnConfig
 	owner   string
+	produce func(context.Context, []letter) error
 	conn    *pgx.Conn // nil or closed: to be opened
 	rows    []*Param  // of updateRows, by column
 }
 
-// open takes the component's rows of table offsets over from whoever had them and returns them by partition.
+// open takes the component's rows of table offsets over from whoever had them and returns them by partition. The config
+// of the committer is complete.
 func open(ctx context.Context, config Config) (*committer, []row, error) {
 	address, err := Address(config.Environment, config.Component)
 	if err != nil {
@@ -57,9 +59,14 @@ func open(ctx context.Context, config Config) (*committer, []row, error) {
 		rows: []*Param{Int4Array(), Int8Array(), Int8Array(), Int8Array(), Int8Array(), Int8Array(), Int8Array()},
 	}
 	var rows []row
-	if err := c.insist(ctx, func(conn *pgx.Conn) (err error) {
-		rows, err = c.takeOver(ctx, conn)
-		return err
+	if err := c.insist(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) (err error) {
+			if rows, err = c.takeOver(ctx, tx, config.Component); err != nil || config.Begin == nil {
+				return err
+			}
+			c.config = config
+			return config.Begin(ctx, tx, &c.config)
+		})
 	}); err != nil {
 		c.close()
 		return nil, nil, fmt.Errorf("take over table offsets: %w", err)
@@ -67,8 +74,9 @@ func open(ctx context.Context, config Config) (*committer, []row, error) {
 	return c, rows, nil
 }
 
-func (c *committer) takeOver(ctx context.Context, conn *pgx.Conn) ([]row, error) {
-	found, err := conn.Query(ctx, takeOver, c.config.Component, c.owner, c.config.Environment.Partitions, int64(noTime))
+// takeOver makes this process the owner of a component's rows and returns them. It waits for a commit that is under way.
+func (c *committer) takeOver(ctx context.Context, tx pgx.Tx, component string) ([]row, error) {
+	found, err := tx.Query(ctx, takeOver, component, c.owner, c.config.Environment.Partitions, int64(noTime))
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +94,8 @@ func (c *committer) close() {
 	}
 }
 
-// commit writes a batch. When it returns nil the batch is in the database, once.
+// commit writes a batch. When it returns nil the batch is in the database, once. An empty batch only looks whether this
+// process has been replaced.
 func (c *committer) commit(ctx context.Context, b *Batch) error {
 	return c.insist(ctx, func(conn *pgx.Conn) error { return c.attempt(ctx, conn, b) })
 }
@@ -100,7 +109,11 @@ func (c *committer) attempt(ctx context.Context, conn *pgx.Conn, b *Batch) error
 	}
 	done, err := c.lock(ctx, tx, b)
 	if err == nil && !done {
-		err = c.write(ctx, tx, b)
+		// Dead letters first: once the offsets are committed nobody would send them again. And under the lock: whoever takes
+		// the rows over waits for this commit, so that none is sent by both.
+		if err = c.send(ctx, b); err == nil {
+			err = c.write(ctx, tx, b)
+		}
 	}
 	if err != nil || done {
 		return errors.Join(err, tx.Rollback(ctx))
@@ -108,8 +121,21 @@ func (c *committer) attempt(ctx context.Context, conn *pgx.Conn, b *Batch) error
 	return tx.Commit(ctx)
 }
 
+// send produces the dead letters of a batch, once however often the batch is tried.
+func (c *committer) send(ctx context.Context, b *Batch) error {
+	if len(b.letters) == 0 {
+		return nil
+	}
+	if err := c.produce(ctx, b.letters); err != nil {
+		return err
+	}
+	clear(b.letters)
+	b.letters = b.letters[:0]
+	return nil
+}
+
 // lock locks the component's rows, holds them against what this process believes and reads the epoch. done says that
-// the batch was committed by an earlier attempt.
+// there is nothing to do: the batch is empty, or was committed by an earlier attempt.
 func (c *committer) lock(ctx context.Context, tx pgx.Tx, b *Batch) (done bool, err error) {
 	next := make([]int64, c.config.Environment.Partitions)
 	found, err := tx.Query(ctx, lockRows, c.config.Component)
@@ -119,14 +145,19 @@ func (c *committer) lock(ctx context.Context, tx pgx.Tx, b *Batch) (done bool, e
 	var partition int32
 	var owner string
 	var offset int64
+	count := 0
 	if _, err = pgx.ForEachRow(found, []any{&partition, &owner, &offset, &b.Epoch}, func() error {
 		if owner != c.owner {
 			return ErrReplaced
 		}
 		next[partition] = offset
+		count++
 		return nil
 	}); err != nil {
 		return false, err
+	}
+	if count != len(next) { // a successor has put its rows in their place while this waited for the lock
+		return false, fmt.Errorf("%d of %d rows are left: %w", count, len(next), ErrReplaced)
 	}
 	committed := 0
 	for _, p := range b.positions {
@@ -141,7 +172,7 @@ func (c *committer) lock(ctx context.Context, tx pgx.Tx, b *Batch) (done bool, e
 	if committed != 0 && committed != len(b.positions) {
 		return false, fmt.Errorf("next_offset of %d of %d partitions is ahead: %w", committed, len(b.positions), ErrReplaced)
 	}
-	return committed > 0, nil
+	return committed == len(b.positions), nil
 }
 
 func (c *committer) write(ctx context.Context, tx pgx.Tx, b *Batch) error {

@@ -74,6 +74,7 @@ func opened(t *testing.T, address string, sink Sink) (*committer, *intake) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	committer.produce = func(context.Context, []letter) error { return nil }
 	t.Cleanup(committer.close)
 	return committer, newIntake(c, usual, rows)
 }

@@ -19,10 +19,12 @@ func Address(env architectures.Environment, component string) (*pgx.ConnConfig, 
 	if err != nil {
 		return nil, err
 	}
-	address.RuntimeParams["application_name"] = "lkbench " + component
+	address.RuntimeParams["application_name"] = sessionName(component)
 	address.DialFunc = pgconn.DialFunc(env.Network.Dialer(network.Postgres))
 	return address, nil
 }
+
+func sessionName(component string) string { return "lkbench " + component }
 
 // Database is one connection to PostgreSQL for looking at an architecture from outside: opened when it is first needed,
 // opened again after it was lost. It is safe for concurrent use; calls wait for each other.

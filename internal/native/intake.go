@@ -2,6 +2,7 @@ package native
 
 import (
 	"errors"
+	"math"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -35,14 +36,17 @@ type intake struct {
 	bounds     bounds
 	partitions []*partition
 	batch      *Batch
+	silent     bool // malformed records are counted, but another component produces them
 }
 
 // partition is where the intake stands in one partition. Below resume lies what was committed before the process
 // started, read again from resume's rebuild offset on.
 type partition struct {
 	number      int32
+	read        int64 // offset of the next record to read
 	resume      int64
 	next        int64 // of the next record to take, once it is not below resume
+	until       int64 // records from here on are left for later
 	taken       int64 // next_offset that the batches handed over so far leave behind
 	state       *detector
 	deadLetters int64
@@ -52,8 +56,11 @@ type partition struct {
 func newIntake(config Config, bounds bounds, rows []row) *intake {
 	in := &intake{config: config, bounds: bounds, batch: &Batch{}}
 	for n, r := range rows {
-		p := &partition{number: int32(n), resume: r.next, next: r.next, taken: r.next, deadLetters: r.deadLetters}
+		p := &partition{
+			number: int32(n), read: r.next, resume: r.next, next: r.next, until: math.MaxInt64, taken: r.next, deadLetters: r.deadLetters,
+		}
 		if config.Detect {
+			p.read = r.rebuild
 			p.state = newDetector(config.Environment.Rules, r.newest)
 			p.state.late, p.state.duplicates = r.late, r.duplicates
 		}
@@ -62,21 +69,50 @@ func newIntake(config Config, bounds bounds, rows []row) *intake {
 	return in
 }
 
-// start is the offset to read each partition from: where the state is rebuilt from, or where the process resumes.
-func (in *intake) start(rows []row) []int64 {
-	from := make([]int64, len(rows))
-	for n, r := range rows {
-		from[n] = r.next
-		if in.config.Detect {
-			from[n] = r.rebuild
-		}
+// start is the offset to read each partition from: where the state is rebuilt from, or where the intake stands.
+func (in *intake) start() []int64 {
+	from := make([]int64, len(in.partitions))
+	for n, p := range in.partitions {
+		from[n] = p.read
 	}
 	return from
+}
+
+// bound has the intake take records below the given offsets only, by partition; nil: all.
+func (in *intake) bound(until []int64) {
+	for n, p := range in.partitions {
+		p.until = math.MaxInt64
+		if until != nil {
+			p.until = until[n]
+		}
+	}
+}
+
+// bounded says that everything below the bounds was handed over.
+func (in *intake) bounded() bool {
+	for _, p := range in.partitions {
+		if p.next < p.until || p.taken < p.next {
+			return false
+		}
+	}
+	return true
+}
+
+// cut tells that the log of a partition now begins at start: what was before cannot be read any more.
+func (in *intake) cut(number int32, start int64) {
+	p := in.partitions[number]
+	p.read = max(p.read, start)
+	p.next = max(p.next, min(start, p.until))
 }
 
 // take adds the next record of a partition to the batch, or to the state only if it was committed before.
 func (in *intake) take(r *kgo.Record) {
 	p, b := in.partitions[r.Partition], in.batch
+	if r.Offset >= p.until {
+		p.next = max(p.next, p.until) // there is nothing between: compaction, or the log was cut
+		return
+	}
+	p.read = r.Offset + 1
 	n := len(b.Events)
 	if n < cap(b.Events) {
 		b.Events = b.Events[:n+1]
@@ -118,6 +154,9 @@ func (in *intake) malformed(p *partition, r *kgo.Record, err error) {
 		return
 	}
 	p.deadLetters++
+	if in.silent {
+		return
+	}
 	l := letter{partition: r.Partition, offset: r.Offset, key: r.Key, value: r.Value, reason: err.Error()}
 	if m := (*bank.Malformed)(nil); errors.As(err, &m) {
 		l.reason = m.Reason

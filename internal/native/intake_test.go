@@ -75,7 +75,7 @@ func TestIntakeRebuilds(t *testing.T) {
 	newest := bank.Micros(time.Date(2026, 1, 1, 0, 0, 2, 0, time.UTC).UnixMicro())
 	rows := []row{{next: 3, newest: newest, rebuild: 1, duplicates: 4, deadLetters: 5}}
 	in := newIntake(config(true), usual, rows)
-	if from := in.start(rows); from[0] != 1 {
+	if from := in.start(); from[0] != 1 {
 		t.Fatalf("reads from %d, want 1", from[0])
 	}
 	in.take(record(0, 1, "b"))
@@ -97,7 +97,7 @@ func TestIntakeWithoutDetection(t *testing.T) {
 	c.DeadLetters = false
 	rows := []row{{next: 2, rebuild: 0, newest: noTime}}
 	in := newIntake(c, usual, rows)
-	if from := in.start(rows); from[0] != 2 {
+	if from := in.start(); from[0] != 2 {
 		t.Fatalf("reads from %d, want 2", from[0])
 	}
 	for n, id := range []string{"a", "a", ""} {
@@ -142,25 +142,34 @@ func TestFeed(t *testing.T) {
 			default:
 			}
 		}
-		time.Sleep(time.Second)
+		time.Sleep(900 * time.Millisecond)
 		arrive()
-		b := expect(1000*time.Millisecond, 1) // idle: at once
+		b := expect(900*time.Millisecond, 1) // idle: at once
 		arrive()
 		time.Sleep(4 * time.Millisecond)
 		done <- b
 		arrive()
 		none()
-		b = expect(1010*time.Millisecond, 3) // the interval after the last start
+		b = expect(910*time.Millisecond, 3) // the interval after the last start
 		arrive()
 		time.Sleep(50 * time.Millisecond)
 		none() // not while one runs
 		done <- b
-		b = expect(1060*time.Millisecond, 4) // the last one took longer than the interval
+		b = expect(960*time.Millisecond, 4) // the last one took longer than the interval
 		done <- b
-		time.Sleep(time.Second)
+		time.Sleep(lookEvery - time.Millisecond)
 		none() // nothing to commit
+		for range 2 {
+			if b = <-batches; len(b.positions) != 0 || len(b.Events) != 0 {
+				t.Fatalf("nothing was read, yet positions %v, %d events", b.positions, len(b.Events))
+			}
+			done <- b // it has looked
+		}
+		if got := time.Since(begin); got != 960*time.Millisecond+2*lookEvery {
+			t.Fatalf("the second look is at %v", got)
+		}
 		arrive()
-		expect(2060*time.Millisecond, 5)
+		expect(960*time.Millisecond+2*lookEvery, 5)
 		stop()
 		if err := <-ended; !errors.Is(err, errEnded) {
 			t.Fatal(err)

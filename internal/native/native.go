@@ -33,8 +33,15 @@ type Config struct {
 	// DeadLetters: produce malformed records to the dead-letter topic and count them. Without it they are passed over;
 	// exactly one component of an architecture sets it.
 	DeadLetters bool
+	// Begin, where it is set, completes the config in the transaction in which the component takes its rows of table offsets
+	// over. From then on no other process can commit as this component, so what is read there holds until that changes.
+	// Only Sink, Windows and the thresholds of Environment.Rules may be set. It may be called more than once. Its error ends
+	// the component, and nothing was taken over.
+	Begin func(ctx context.Context, tx pgx.Tx, config *Config) error
+	// Windows is the table or view that completes Event.Count, see Unsettled; empty: the view customer_windows.
+	Windows string
 	// Unsettled leaves Event.Count open for events whose window is older than the counts held: the sink gets them with
-	// Event.Unsettled. Without it the view customer_windows decides, which must hold exactly what was written before.
+	// Event.Unsettled. Without it Windows decides, which must hold exactly what was written before.
 	Unsettled bool
 	// Fold: fold the events of every batch by key, under backlog while the batch before is written; see Batch.Fold.
 	Fold bool

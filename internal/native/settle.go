@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -12,10 +13,10 @@ import (
 
 // windowCounts asks for one customer's window after the other, each a look-up by key whatever the view is made of.
 const windowCounts = `
-select coalesce((select transactions from customer_windows w where w.customer_id = k.customer_id and w.window_start = k.window_start), 0)::bigint
+select coalesce((select transactions from %s w where w.customer_id = k.customer_id and w.window_start = k.window_start), 0)::bigint
 from unnest($1::text[], $2::timestamptz[]) with ordinality k (customer_id, window_start, n) order by k.n`
 
-// settle completes Count of events whose window is older than the counts that the intake holds: what the served view
+// settle completes Count of events whose window is older than the counts that the intake holds: what Config.Windows
 // has, which is everything before this batch, and what the batch has up to the event.
 func (c *committer) settle(ctx context.Context, tx pgx.Tx, b *Batch) error {
 	if len(b.unsettled) == 0 {
@@ -33,13 +34,14 @@ func (c *committer) settle(ctx context.Context, tx pgx.Tx, b *Batch) error {
 			latest = max(latest, w.start)
 		}
 	}
-	found, err := tx.Query(ctx, windowCounts, customers, starts)
+	table := cmp.Or(c.config.Windows, "customer_windows")
+	found, err := tx.Query(ctx, fmt.Sprintf(windowCounts, table), customers, starts)
 	if err != nil {
 		return err
 	}
 	served, err := pgx.CollectRows(found, pgx.RowTo[int64])
 	if err != nil {
-		return fmt.Errorf("look up counts in customer_windows: %w", err)
+		return fmt.Errorf("look up counts in %s: %w", table, err)
 	}
 	for w, place := range counts {
 		counts[w] = served[place]

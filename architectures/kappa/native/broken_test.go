@@ -23,7 +23,7 @@ type broken struct {
 func (b broken) Name() string { return b.name }
 
 func (b broken) Components() []architectures.Component {
-	return []architectures.Component{{Name: component, Consumes: true, Run: b.run}}
+	return []architectures.Component{{Name: streamName, Consumes: true, Run: b.run}}
 }
 
 func (b broken) run(ctx context.Context, env architectures.Environment) error {
@@ -34,7 +34,18 @@ func (b broken) run(ctx context.Context, env architectures.Environment) error {
 	defer conn.Close(context.Background())
 	apart := &apart{fold: native.NewFold(env.Rules), conn: conn, resultsFirst: b.resultsFirst, written: make(chan error, 1)}
 	apart.written <- nil
-	err = native.Run(ctx, native.Config{Component: component, Environment: env, Detect: true, DeadLetters: true, Sink: apart})
+	c := config(streamName, env, func(ctx context.Context, tx pgx.Tx) (v version, err error) {
+		v, err = served(ctx, tx)
+		apart.sink = newSink(v)
+		return v, err
+	})
+	begin := c.Begin
+	c.Fold, c.Begin = false, func(ctx context.Context, tx pgx.Tx, c *native.Config) error {
+		err := begin(ctx, tx, c)
+		c.Sink = apart
+		return err
+	}
+	err = native.Run(ctx, c)
 	return errors.Join(err, <-apart.written)
 }
 

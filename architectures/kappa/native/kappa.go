@@ -1,56 +1,27 @@
 // Package native is the Kappa architecture on the native engine: one pipeline keeps every view, and table offsets moves
-// in the same transaction.
+// in the same transaction. To correct history, a second pipeline processes the topic from its beginning into tables of a
+// new version, catches up and takes the first one's place.
 package native
 
 import (
 	"context"
 	_ "embed"
-	"strconv"
-	"strings"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
 	"lkbench/architectures"
-	"lkbench/internal/bank"
 	"lkbench/internal/native"
 )
 
-// component is the name of the only process, and of its rows in table offsets.
-const component = "stream"
+// The components, which are also the names of their rows in table offsets.
+const (
+	streamName    = "stream"
+	reprocessName = "reprocess"
+)
 
 //go:embed schema.sql
 var schema string
-
-// The tables with their columns in the order in which a fold gives them.
-const (
-	anomalies = "anomalies (transaction_id, rule, customer_id, event_time, amount_paise, balance_paise, window_start)"
-	windows   = "customer_windows (customer_id, window_start, transactions, amount_paise, max_balance_paise)"
-)
-
-const (
-	addWindows = `
-insert into customer_windows as w
-select * from unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[])
-on conflict (customer_id, window_start) do update set
-  transactions = w.transactions + excluded.transactions,
-  amount_paise = w.amount_paise + excluded.amount_paise,
-  max_balance_paise = greatest(w.max_balance_paise, excluded.max_balance_paise)`
-
-	addParts = `
-insert into profile_parts as p
-select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-on conflict (customer_id, location) do update set
-  transactions = p.transactions + excluded.transactions,
-  amount_paise = p.amount_paise + excluded.amount_paise,
-  max_balance_paise = greatest(p.max_balance_paise, excluded.max_balance_paise),
-  last_event_time = greatest(p.last_event_time, excluded.last_event_time)`
-
-	// A repetition beyond the horizon is counted again, but an alert is raised once.
-	addAnomalies = `
-insert into anomalies
-select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::timestamptz[])
-on conflict do nothing`
-)
 
 type kappa struct{}
 
@@ -60,61 +31,63 @@ func New() architectures.Architecture { return kappa{} }
 func (kappa) Name() string { return "kappa" }
 
 func (kappa) Deploy(ctx context.Context, env architectures.Environment) (architectures.System, error) {
-	s := system{native.NewDatabase(env.Postgres)}
-	if err := s.Deploy(ctx, views(env.Rules)); err != nil {
+	s := newSystem(env)
+	first := version{1, env.Rules}
+	if err := s.Deploy(ctx, schema+first.tables()+first.views()); err != nil {
 		s.Close()
 		return nil, err
+	}
+	if err := s.Do(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `insert into versions values (1, $1, '0s', now(), now(), now(), now(), 0, 1)`, first.rules)
+		return err
+	}); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("record the first version: %w", err)
 	}
 	return s, nil
 }
 
-// views fills the thresholds into the definition of customer_profiles.
-func views(rules bank.Rules) string {
-	return strings.NewReplacer(
-		"@premium_paise@", strconv.FormatInt(int64(rules.PremiumPaise), 10),
-		"@frequent_count@", strconv.FormatInt(rules.FrequentCount, 10),
-	).Replace(schema)
-}
-
 func (kappa) Components() []architectures.Component {
-	return []architectures.Component{{Name: component, Consumes: true, Run: stream}}
+	return []architectures.Component{
+		{Name: streamName, Roles: []string{"stream"}, Consumes: true, Run: stream},
+		{Name: reprocessName, Roles: []string{"batch"}, OnDemand: true, Becomes: streamName, Run: reprocess},
+	}
 }
 
+// stream keeps the views up to date, in the tables of the version that is served when it begins.
 func stream(ctx context.Context, env architectures.Environment) error {
-	return native.Run(ctx, native.Config{
-		Component: component, Environment: env, Detect: true, DeadLetters: true, Fold: true, Sink: sink{},
+	return run(ctx, env, func(ctx context.Context) error {
+		return native.Run(ctx, config(streamName, env, func(ctx context.Context, tx pgx.Tx) (version, error) {
+			return served(ctx, tx)
+		}))
 	})
 }
 
-// sink writes a batch into the tables, each key once.
-type sink struct{}
-
-func (sink) Write(ctx context.Context, tx pgx.Tx, b *native.Batch) error {
-	fresh, others := b.Fold.Windows()
-	for _, w := range []struct {
-		statement, copied string
-		rows              []*native.Param
-	}{
-		{addAnomalies, anomalies, b.Fold.Anomalies()}, // new but for repetitions beyond the horizon
-		{addWindows, windows, fresh},
-		{addWindows, "", others},
-		{addParts, "", b.Fold.Parts()},
-	} {
-		if err := native.Insert(ctx, tx, w.copied, w.statement, w.rows...); err != nil {
-			return err
-		}
+// config is that of a component that works for the version that begin gives it.
+func config(name string, env architectures.Environment, begin func(context.Context, pgx.Tx) (version, error)) native.Config {
+	return native.Config{
+		Component: name, Environment: env, Detect: true, DeadLetters: true, Fold: true,
+		Begin: func(ctx context.Context, tx pgx.Tx, c *native.Config) error {
+			v, err := begin(ctx, tx)
+			if err != nil {
+				return err
+			}
+			c.Environment.Rules, c.Sink, c.Windows = v.rules, newSink(v), v.table("customer_windows")
+			return nil
+		},
 	}
-	return nil
 }
 
-// system looks at the tables.
-type system struct{ *native.Database }
-
-func (s system) Progress(ctx context.Context) (architectures.Progress, error) {
-	positions, err := s.Positions(ctx)
-	return architectures.Progress{Positions: positions}, err
+// run works and, beside it, takes away what is not served any more.
+func run(ctx context.Context, env architectures.Environment, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	beside := make(chan struct{})
+	go func() {
+		defer close(beside)
+		retire(ctx, env)
+	}()
+	err := work(ctx)
+	cancel()
+	<-beside
+	return err
 }
-
-func (system) AlertTables() []string { return []string{"anomalies"} }
-
-func (system) Batches(context.Context) ([]architectures.Batch, error) { return nil, nil }

@@ -1,53 +1,13 @@
--- Ids compare by bytes (collation "C"): equal on every server, and faster than a language's order.
-
--- Alerts are only ever inserted.
-create table anomalies (
-  transaction_id text collate "C" not null,
-  rule           text collate "C" not null,
-  customer_id    text collate "C" not null,
-  event_time     timestamptz not null,
-  amount_paise   bigint not null,
-  balance_paise  bigint,
-  window_start   timestamptz,
-  primary key (transaction_id, rule)
+-- What is served and what is being made. Version 1 is the first answer; every other one processes all events again. The
+-- served version is the last that was switched to; the one before it goes when its grace is over.
+create table versions (
+  version      bigint primary key,
+  rules        jsonb not null,
+  grace        interval not null,    -- how long the version before is kept after the switch
+  requested_at timestamptz not null,
+  started_at   timestamptz,
+  switched_at  timestamptz,
+  done_at      timestamptz,          -- the version before is gone
+  events       bigint not null,      -- processed by the switch
+  attempts     int not null          -- how often a process has begun or taken up the work
 );
-
--- The upserts of every commit hit the same rows again and again. No updated column is indexed, so with room left on
--- the page (fillfactor) an update stays there (HOT), touches no index, and its old version is pruned in passing.
--- What HOT does not reach, autovacuum takes away early and without pauses: a table that grows with dead rows slows every
--- later commit. It never freezes or analyses more than it must within a run.
-create table customer_windows (
-  customer_id       text collate "C" not null,
-  window_start      timestamptz not null,
-  transactions      bigint not null,
-  amount_paise      bigint not null,
-  max_balance_paise bigint,
-  primary key (customer_id, window_start)
-) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
-
--- One row a customer and location keeps the profile and the counts behind top_location in a single write.
-create table profile_parts (
-  customer_id       text collate "C" not null,
-  location          text collate "C" not null, -- empty where it is missing
-  transactions      bigint not null,
-  amount_paise      bigint not null,
-  max_balance_paise bigint,
-  last_event_time   timestamptz not null,
-  primary key (customer_id, location)
-) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0);
-
--- All in exact arithmetic: numeric division cuts digits, so the average is rounded to paise in integers first.
-create view customer_profiles as
-select customer_id, transactions::bigint, amount_paise::bigint,
-  sign(amount_paise) * div(2 * abs(amount_paise) + transactions, 2 * transactions) * 0.01 as average_amount,
-  max_balance_paise, top_location,
-  case when amount_paise > @premium_paise@ * transactions then 'premium'
-       when transactions > @frequent_count@ then 'frequent'
-       else 'standard' end as segment,
-  last_event_time
-from (
-  select customer_id, sum(transactions) as transactions, sum(amount_paise) as amount_paise,
-    max(max_balance_paise) as max_balance_paise,
-    (array_agg(location order by transactions desc, location) filter (where location <> ''))[1] as top_location,
-    max(last_event_time) as last_event_time
-  from profile_parts group by customer_id) by_customer;
