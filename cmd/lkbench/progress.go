@@ -121,6 +121,9 @@ func figures(s runner.Snapshot) string {
 	if s.Alerts > 0 {
 		text += fmt.Sprintf("  alert p50 %s p99 %s", millis(s.AlertP50), millis(s.AlertP99))
 	}
+	if s.Note != "" {
+		text += "  " + s.Note
+	}
 	return text
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,7 +28,8 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	arch     []string
-	scenario string
+	scenario []string
+	control  string
 	engine   string
 	infra    infraFlags
 	seed     uint64
@@ -44,16 +46,18 @@ func runCommand() *cobra.Command {
 	commanded := time.Now()
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Run one scenario through one or more architectures, measured and verified",
+		Short: "Run scenarios through one or more architectures, measured and verified",
 		Example: `  lkbench run --arch=lambda,kappa --scenario=spike
   lkbench run --arch=kappa --scenario=steady --data bank_transactions.csv
-  lkbench run --arch=lambda --scenario=mine.yaml --set events.skew=0.5`,
+  lkbench run --arch=lambda --scenario=mine.yaml --set events.skew=0.5
+  lkbench run --scenario=crash-stream,crash-broker --set time_scale=0.5`,
 		Args: exactly(0, "flags only"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAll(cmd, f, commanded) },
 	}
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.arch, "arch", []string{"lambda", "kappa"}, "architectures, run one after the other")
-	flags.StringVar(&f.scenario, "scenario", "spike", "a name of the catalogue (see 'lkbench scenarios') or a file")
+	flags.StringSliceVar(&f.scenario, "scenario", []string{"spike"}, "names of the catalogue (see 'lkbench scenarios') or files, run one after the other")
+	flags.StringVar(&f.control, "control", "auto", "before a scenario with faults, run it without them as the control of recovery: auto or none")
 	flags.StringVar(&f.engine, "engine", "native", "what runs the architectures: native")
 	f.infra.register(flags)
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the event stream (default: the scenario's)")
@@ -72,8 +76,8 @@ func runCommand() *cobra.Command {
 
 // plan is what run is going to do, with everything the user could have got wrong already checked.
 type plan struct {
-	archs    []architectures.Architecture
-	scenario *scenarios.Scenario
+	archs     []architectures.Architecture
+	scenarios []*scenarios.Scenario
 }
 
 func (f *runFlags) check(cmd *cobra.Command) (*plan, error) {
@@ -86,6 +90,12 @@ func (f *runFlags) check(cmd *cobra.Command) (*plan, error) {
 	if !slices.Contains([]string{"auto", "plain", "none"}, f.progress) {
 		return nil, usage("--progress is auto, plain or none, not %q", f.progress)
 	}
+	if !slices.Contains([]string{"auto", "none"}, f.control) {
+		return nil, usage("--control is auto or none, not %q", f.control)
+	}
+	if len(f.scenario) == 0 {
+		return nil, usage("--scenario names no scenario")
+	}
 	p := &plan{}
 	for _, name := range f.arch {
 		a, err := architecture(strings.TrimSpace(name))
@@ -97,8 +107,8 @@ func (f *runFlags) check(cmd *cobra.Command) (*plan, error) {
 	if len(p.archs) == 0 {
 		return nil, usage("--arch names no architecture")
 	}
-	if f.keep && len(p.archs) != 1 {
-		return nil, usage("--keep leaves one run standing: name one architecture with --arch, not %d", len(p.archs))
+	if f.keep && len(p.archs)*len(f.scenario) != 1 {
+		return nil, usage("--keep leaves one run standing: name one architecture with --arch and one scenario, not %d and %d", len(p.archs), len(f.scenario))
 	}
 	sets := slices.Clone(f.set)
 	if cmd.Flags().Changed("seed") {
@@ -107,9 +117,13 @@ func (f *runFlags) check(cmd *cobra.Command) (*plan, error) {
 	if f.data != "" {
 		sets = append(sets, "events.source=csv", "events.file="+strconv.Quote(f.data))
 	}
-	var err error
-	p.scenario, err = scenarios.Load(f.scenario, sets...)
-	return p, err
+	var problems []error
+	for _, name := range f.scenario {
+		s, err := scenarios.Load(name, sets...)
+		problems = append(problems, err)
+		p.scenarios = append(p.scenarios, s)
+	}
+	return p, errors.Join(problems...)
 }
 
 func runAll(cmd *cobra.Command, f runFlags, commanded time.Time) error {
@@ -151,39 +165,34 @@ func runAll(cmd *cobra.Command, f runFlags, commanded time.Time) error {
 	if f.quiet {
 		mode = "none"
 	}
-	shown := newProgress(mode, errw, isTerminal(errw))
-	var runs []*report.Run
+	batch := &batchOfRuns{
+		flags: f, out: out, note: note, shown: newProgress(mode, errw, isTerminal(errw)), commanded: commanded,
+		base: runner.Config{
+			Engine: f.engine, Provider: provider, Brokers: brokersOf(provider), Executable: executable, Out: f.out,
+			Command: append([]string{"lkbench"}, os.Args[1:]...), Version: version(), Write: writeReports, Keep: keeper(f.keep, out),
+		},
+	}
+	if err := batch.check(plan); err != nil {
+		return err
+	}
 	code := 0
-	for _, arch := range plan.archs {
-		outcome, err := runner.Run(ctx, runner.Config{
-			Scenario: plan.scenario, Architecture: arch, Engine: f.engine, Provider: provider,
-			Executable: executable, Out: f.out, Command: append([]string{"lkbench"}, os.Args[1:]...), Version: version(),
-			Commanded: commanded, Progress: shown.show, Write: writeReports, Keep: keeper(f.keep, out),
-		})
-		shown.done()
-		if err != nil && ctx.Err() != nil {
-			return &exitError{exitInterrupted, err}
-		}
-		if err != nil {
-			return err
-		}
-		commanded = time.Now()
-		run, err := report.Load(outcome.Dir)
-		if err != nil {
-			return err
-		}
-		runs = append(runs, run)
-		if f.quiet {
-			fmt.Fprintf(out, "%s %s %s %s\n", arch.Name(), plan.scenario.Name, run.Record.Verdict.Status, shortest(outcome.Dir))
-		}
-		code = max(code, run.Record.Verdict.ExitCode())
-		if outcome.Interrupted {
-			code = exitInterrupted
-			break
+	for _, s := range plan.scenarios {
+		for _, arch := range plan.archs {
+			if code >= exitInterrupted {
+				break
+			}
+			one, err := batch.run(ctx, arch, s)
+			if err != nil && ctx.Err() != nil {
+				return &exitError{exitInterrupted, err}
+			}
+			if err != nil {
+				return err
+			}
+			code = max(code, one)
 		}
 	}
 	if !f.quiet {
-		if err := show(out, runs); err != nil {
+		if err := show(out, batch.runs); err != nil {
 			return err
 		}
 	}

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"lkbench/architectures"
 	"lkbench/internal/kafka"
 	"lkbench/internal/observe"
@@ -60,13 +58,20 @@ func (r *run) finish(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := errors.Join(r.folder.Write(scenarioFile, text), r.folder.Write("faults.json", []byte("[]\n"))); err != nil {
+	if err := r.folder.Write(scenarioFile, text); err != nil {
 		return "", err
 	}
 	freshness := results.NewHistogram()
 	if record.Interrupted {
 		record.Verdict = results.Decide(record)
 	} else if freshness, err = r.verify(ctx); err != nil {
+		return "", err
+	}
+	faults, err := results.EncodeFaults(record.Faults)
+	if err != nil {
+		return "", err
+	}
+	if err := r.folder.Write(results.FaultsFile, faults); err != nil {
 		return "", err
 	}
 	if err := r.writeSeries(stats, freshness); err != nil {
@@ -91,7 +96,7 @@ func (r *run) verify(ctx context.Context) (*results.Histogram, error) {
 	if err != nil {
 		return nil, fmt.Errorf("collect the evidence: %w", err)
 	}
-	return judge(r.folder.Dir(), r.record, r.Scenario, r.schedule, r.source)
+	return judge(r.folder.Dir(), r.record, r.Scenario, r.schedule, r.source, r.recovered)
 }
 
 // describe fills in everything of the record that needs no oracle.
@@ -108,7 +113,11 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 	if span := (done - r.schedule.WarmupEnd()).Seconds(); span > 0 && record.Drained {
 		record.ThroughputS = float64(stats.Load.Acked) / span
 	}
-	record.Phases = append(r.schedule.Phases(), results.Phase{Name: "drain", FromS: end.Seconds(), ToS: done.Seconds()})
+	record.Faults = []results.Fault{}
+	for _, in := range r.injections {
+		record.Faults = append(record.Faults, in.record())
+	}
+	record.Phases = phases(r.schedule, record.Faults, end, done)
 	record.Latency = results.Latencies{AlertByRule: map[string]results.Summary{}, Ack: stats.Ack.Summary()}
 	if r.watch.prober != nil {
 		record.Latency.Query = r.watch.prober.Latency().Total().Summary()
@@ -121,16 +130,11 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 		}
 		record.Observer = f.Record()
 		record.Observer.Failure = r.watch.failure
-		// No scenario of this version takes the database away, so a gap is nothing that was meant to be measured.
-		if gaps := record.Observer.Gaps; len(gaps) > 0 {
-			record.Observer.Failure = fmt.Sprintf("the observer lost its connection %d times, first because of: %s", len(gaps), gaps[0].Reason)
-		}
-		served, err := r.alertsServed(ctx)
-		if err != nil {
+		if err := r.countAlerts(ctx); err != nil {
 			return err
 		}
-		record.Observer.AlertsServed = served
 	}
+	r.describeCorrection()
 	var failed error
 	record.Restarts, failed = r.supervisor.history()
 	if failed != nil {
@@ -140,8 +144,14 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 	if err != nil {
 		return fmt.Errorf("ask for the batch generations: %w", err)
 	}
-	for _, b := range batches {
-		record.Batch = append(record.Batch, r.batch(b))
+	for i, b := range batches {
+		g := r.batch(b)
+		if i > 0 {
+			// A generation is as old as the plan it covers: what came later is not in it.
+			age := b.PublishedAt.Sub(batches[i-1].StartedAt).Seconds()
+			g.AgeS = &age
+		}
+		record.Batch = append(record.Batch, g)
 	}
 	progress, err := r.system.Progress(ctx)
 	if err != nil {
@@ -163,23 +173,102 @@ func (r *run) describe(ctx context.Context, stats loadgen.Stats) error {
 	return nil
 }
 
-// alertsServed counts the view that the follower's sightings must amount to.
-func (r *run) alertsServed(ctx context.Context) (n int64, err error) {
-	conn, err := pgx.Connect(ctx, r.instance.Postgres)
+// countAlerts holds the view of alerts against what the follower has seen. One that it has not seen is history if it was
+// intended before the answers were switched to; else it was missed.
+func (r *run) countAlerts(ctx context.Context) error {
+	served, unseen, err := r.watch.follower.Unseen(ctx, "anomalies")
 	if err != nil {
-		return 0, fmt.Errorf("count the alerts: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	if err := conn.QueryRow(ctx, "select count(*) from anomalies").Scan(&n); err != nil {
-		return 0, fmt.Errorf("count the alerts: %w", err)
+	o := &r.record.Observer
+	o.AlertsServed = served
+	for _, n := range unseen {
+		if c := r.correction; c != nil && c.switched > 0 && r.schedule.Intended(n) <= max(c.switched, c.followed) {
+			o.Reprocessed++
+		} else {
+			o.Missed++
+		}
 	}
-	return n, nil
+	return nil
+}
+
+// describeCorrection puts the reprocess into the record, as far as it needs no oracle.
+func (r *run) describeCorrection() {
+	r.record.Reprocess = []results.Reprocess{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.correction
+	if c == nil {
+		return
+	}
+	rec := c.record(r.origin)
+	rec.Alerts = r.record.Observer.Reprocessed
+	if c.requested > 0 {
+		until := c.done
+		if until == 0 {
+			until = max(r.drained, r.schedule.End())
+		}
+		rec.ExtraCPUS, rec.ExtraMemoryBytes = extra(r.watch.sampler.Samples(), r.schedule.WarmupEnd(), c.requested, until)
+		before := r.alerts().Between(whole(r.schedule.WarmupEnd()), whole(c.requested)).Summary()
+		rec.AlertP99BeforeMS = before.P99
+		if c.switched > 0 {
+			rec.AlertP99DuringMS = r.alerts().Between(whole(c.requested), whole(c.switched)+1).Summary().P99
+		}
+	}
+	r.record.Reprocess = append(r.record.Reprocess, rec)
+}
+
+// whole is the second in which a time lies.
+func whole(d time.Duration) int { return int(d / time.Second) }
+
+// extra is what all components and servers used from one time to another beyond their rate between warm and from: CPU in seconds,
+// and the highest memory beyond that of the last sample before. Nil where a sample is missing. The harness is no part of it.
+func extra(samples []observe.Sample, warm, from, to time.Duration) (cpu *float64, memory *int64) {
+	total := func(s observe.Sample) (cpu time.Duration, rss int64) {
+		for name, used := range s.CPU {
+			if name != "harness" {
+				cpu += used
+				rss += s.RSS[name]
+			}
+		}
+		return cpu, rss
+	}
+	var first, last, end *observe.Sample
+	var highest int64
+	for i := range samples {
+		s := &samples[i]
+		switch {
+		case s.CPU == nil || s.At < warm:
+		case s.At <= from:
+			if first == nil {
+				first = s
+			}
+			last = s
+		default:
+			if end == nil || end.At < to { // the first sample at or after the end is the last to count
+				end = s
+				_, rss := total(*s)
+				highest = max(highest, rss)
+			}
+		}
+	}
+	if first == nil || end == nil || first == last {
+		return nil, nil
+	}
+	began, _ := total(*first)
+	before, rss := total(*last)
+	after, _ := total(*end)
+	rate := (before - began).Seconds() / (last.At - first.At).Seconds()
+	beyond := (after - before).Seconds() - rate*(end.At-last.At).Seconds()
+	more := max(0, highest-rss)
+	return &beyond, &more
 }
 
 func (r *run) batch(b architectures.Batch) results.Batch {
 	return results.Batch{
 		Generation: b.Generation, StartedAtS: b.StartedAt.Sub(r.origin).Seconds(), PublishedS: b.PublishedAt.Sub(r.origin).Seconds(),
 		Rows: b.Rows, ChangedRows: b.ChangedRows, Mode: b.Mode, WaitS: b.WaitS, ReadS: b.ReadS, WriteS: b.WriteS, PublishS: b.PublishS,
+		RealtimeRows: &b.RealtimeRows,
 	}
 }
 

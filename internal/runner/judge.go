@@ -57,7 +57,10 @@ func Verify(ctx context.Context, dir, data string) (*results.Record, error) {
 		return nil, fmt.Errorf("%s is not the file that fed the run %s: their SHA-256 differ", scenario.Events.File, dir)
 	}
 	again := *saved
-	if _, err := judge(dir, &again, scenario, schedule, source); err != nil {
+	again.Reprocess = slices.Clone(saved.Reprocess)
+	// Recovery stays as it was measured, against a control that may not be there any more.
+	unchanged := func(*oracle.Judgement) error { return nil }
+	if _, err := judge(dir, &again, scenario, schedule, source, unchanged); err != nil {
 		return nil, err
 	}
 	// As they are written: what JSON does not tell apart, such as a list that is empty or absent, is no difference.
@@ -100,15 +103,22 @@ func sameVerdict(dir string, saved *results.Record, again results.Verdict) error
 	return nil
 }
 
-// judge fills in what the oracle finds in the run's folder, the thresholds, and the verdict. It gives the series of
-// freshness.
-func judge(dir string, record *results.Record, scenario *scenarios.Scenario, schedule *loadgen.Schedule, source loadgen.Source) (*results.Histogram, error) {
-	j, err := oracle.Judge(dir, oracle.JudgeConfig{Rules: rulesOf(scenario.Rules), Source: source, Schedule: schedule})
+// judge fills in what the oracle finds in the run's folder, what measure makes of it, the thresholds, and the verdict. It
+// gives the series of freshness.
+func judge(dir string, record *results.Record, scenario *scenarios.Scenario, schedule *loadgen.Schedule, source loadgen.Source,
+	measure func(*oracle.Judgement) error) (*results.Histogram, error) {
+	j, err := oracle.Judge(dir, oracle.JudgeConfig{
+		Rules: rulesOf(scenario.Rules), Change: changeOf(record, scenario), Source: source, Schedule: schedule,
+	})
 	if err != nil {
 		return nil, err
 	}
 	record.Correctness = j.Correctness
 	record.Freshness = j.Freshness.Summary()
+	corrected(record, j)
+	if err := measure(j); err != nil {
+		return nil, err
+	}
 	record.Thresholds = []results.Threshold{}
 	for _, e := range scenario.Expect {
 		t := results.Evaluate(e.Metric, e.Op, e.Value, record)

@@ -74,6 +74,7 @@ type watch struct {
 	follower *observe.Follower // nil in an unwatched run
 	prober   *observe.Prober   // nil without queries
 	sampler  *observe.Sampler
+	tenths   *observe.Tenths // nil in a run without faults
 	probes   *os.File
 	closed   bool   // the follower
 	failure  string // why the follower has not seen everything
@@ -113,8 +114,8 @@ func (r *run) openWatch(ctx context.Context) error {
 		r.watch.follower, err = observe.Follow(ctx, observe.FollowerConfig{
 			Postgres: r.instance.Postgres, Publication: r.instance.Prefix + publication, Tables: r.system.AlertTables(),
 			Rules:      []string{bank.HighValueRelative, bank.HighValueAbsolute, bank.OverdraftAttempt, bank.Velocity},
-			BySequence: r.instance.NoReplication,
-			Events:     r.schedule.Len(), Warmup: r.schedule.Warmup(), Intended: r.schedule.Intended, ParseID: loadgen.ParseID,
+			BySequence: r.instance.NoReplication, Points: r.tenths(),
+			Events: r.schedule.Len(), Warmup: r.schedule.Warmup(), Intended: r.schedule.Intended, ParseID: loadgen.ParseID,
 		})
 		if err != nil {
 			return err
@@ -143,7 +144,19 @@ func (r *run) openWatch(ctx context.Context) error {
 		Acked:     func() int64 { return r.load.generator.Progress().Acked },
 		Processed: r.processed,
 	})
+	if r.tenths() {
+		r.watch.tenths = observe.NewTenths(observe.TenthsConfig{
+			Offered:   func() int64 { return int64(r.schedule.Due(r.now())) },
+			Acked:     func() int64 { return r.load.generator.Progress().Acked },
+			Processed: r.processed,
+		})
+	}
 	return nil
+}
+
+// tenths says whether the run has a timeline of 100 ms.
+func (r *run) tenths() bool {
+	return r.Tenths || len(r.injections) > 0 || len(r.Scenario.Reprocess) > 0
 }
 
 // serverGroup accounts a server by its processes, or by its container.
@@ -195,10 +208,30 @@ func (r *run) measure(ctx context.Context) error {
 		r.watch.group.Go(func() error { return r.watch.prober.Run(watching, r.origin) })
 	}
 	r.watch.group.Go(func() error { return r.watch.sampler.Run(watching, r.origin) })
+	if r.watch.tenths != nil {
+		r.watch.group.Go(func() error {
+			r.watch.tenths.Run(watching, r.origin)
+			return nil
+		})
+	}
 	showing, stopShowing := context.WithCancel(watching)
 	shown := make(chan struct{})
 	go func() { r.show(showing); close(shown) }()
 	defer func() { stopShowing(); <-shown }()
+
+	disturbing, calm := context.WithCancel(ctx)
+	faults, correction := make(chan struct{}), make(chan error, 1)
+	go func() { r.faults(disturbing); close(faults) }()
+	go func() { correction <- r.reprocess(disturbing) }()
+	corrected := false
+	// Whatever happens, faults are undone and nobody asks the database any more before this returns.
+	defer func() {
+		calm()
+		<-faults
+		if !corrected {
+			<-correction
+		}
+	}()
 
 	err = r.load.generator.Run(ctx)
 	switch {
@@ -208,8 +241,18 @@ func (r *run) measure(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	<-faults
 	if err := r.drain(ctx); err != nil {
 		return err
+	}
+	select {
+	case err := <-correction:
+		corrected = true
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+	case <-time.After(max(r.schedule.End(), r.drained) + time.Duration(r.Scenario.Drain) - r.now()):
 	}
 	if ctx.Err() != nil {
 		r.record.Interrupted = true
@@ -235,7 +278,7 @@ func (r *run) drain(ctx context.Context) error {
 		}
 		return err
 	}
-	limit := r.schedule.End() + time.Duration(r.Scenario.Drain)
+	limit := max(r.schedule.End(), r.now()) + time.Duration(r.Scenario.Drain)
 	for {
 		progress, err := r.system.Progress(ctx)
 		if err == nil && slices.EqualFunc(behind(r.Architecture, r.Scenario.Partitions, progress), ends,

@@ -11,7 +11,7 @@ import (
 type Snapshot struct {
 	Arch           string
 	Phase          string        // start, warm-up, load, drain, verify
-	Note           string        // what is being done, where there are no figures yet
+	Note           string        // what is being done, where there are no figures yet; the fault that is under way
 	Elapsed, Total time.Duration // of warm-up and load together
 	Sent           int64         // events so far
 	SentPerS       float64       // over the last second or so
@@ -57,6 +57,7 @@ func (r *run) snapshot() Snapshot {
 	case elapsed > s.Total:
 		s.Phase = "drain"
 	}
+	s.Note = r.active()
 	if samples := r.watch.sampler.Samples(); len(samples) > 0 {
 		if lag := samples[len(samples)-1].Lag; lag != nil {
 			s.Lag = *lag

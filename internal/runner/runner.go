@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"lkbench/architectures"
 	"lkbench/internal/bank"
+	"lkbench/internal/fault"
 	"lkbench/internal/infra"
 	"lkbench/loadgen"
 	"lkbench/results"
@@ -45,6 +47,13 @@ type Config struct {
 	Command      []string
 	Version      string
 	Commanded    time.Time // when the user asked for this run
+	// Brokers is how many brokers the provider starts; 0 for those of somebody else.
+	Brokers int
+	// Control is the folder of a run of the same scenario without its faults, for recovery to be measured against; "" takes the time
+	// before each fault.
+	Control string
+	// Tenths has the timeline of 100 ms written also without faults, for a run that is to be a control.
+	Tenths bool
 	// Unwatched leaves out the follower and the probes. Such a run can only be invalid: it exists to measure what
 	// watching costs.
 	Unwatched bool
@@ -83,6 +92,9 @@ func Run(ctx context.Context, cfg Config) (outcome *Outcome, err error) {
 	r := &run{Config: cfg, rules: rulesOf(cfg.Scenario.Rules)}
 	if err := r.rules.Validate(); err != nil {
 		return nil, &InputError{err}
+	}
+	if r.injections, err = cfg.plan(); err != nil {
+		return nil, err
 	}
 	if cfg.Progress == nil {
 		r.Progress = func(Snapshot) {}
@@ -152,6 +164,10 @@ type run struct {
 	folder   *results.Folder
 	record   *results.Record
 
+	injections []*injection
+	correction *correction // nil without a reprocess
+
+	mu         sync.Mutex // of what injections and correction learn while they go on
 	workspace  *infra.Workspace
 	instance   *infra.Instance
 	system     architectures.System
@@ -186,7 +202,13 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.workspace, err = infra.NewWorkspace(ctx); err != nil {
 		return err
 	}
-	r.instance, err = r.Provider.Start(ctx, infra.Options{Workspace: r.workspace, Executable: r.Executable, Note: r.note})
+	disk, err := fault.Disk(r.Scenario.Faults)
+	if err != nil {
+		return &InputError{err}
+	}
+	r.instance, err = r.Provider.Start(ctx, infra.Options{
+		Workspace: r.workspace, Executable: r.Executable, Note: r.note, DatabaseDisk: disk,
+	})
 	if err != nil {
 		return err
 	}
@@ -205,6 +227,9 @@ func (r *run) prepare(ctx context.Context) error {
 	r.note("starting the components of " + r.Architecture.Name())
 	if r.system, err = r.Architecture.Deploy(ctx, env); err != nil {
 		return fmt.Errorf("deploy %s: %w", r.Architecture.Name(), err)
+	}
+	if err := r.planReprocess(); err != nil {
+		return err
 	}
 	logs := r.path("components")
 	if err := os.Mkdir(logs, 0o755); err != nil {

@@ -84,11 +84,16 @@ func TestExpectationsCanBeMeasured(t *testing.T) {
 // fullRecord has a value for every percentile.
 func fullRecord() *results.Record {
 	one := 1.0
+	span := results.Span{S: &one}
 	s := results.Summary{Count: 1, Min: &one, Mean: &one, P50: &one, P90: &one, P95: &one, P99: &one, P999: &one, Max: &one}
 	return &results.Record{
 		Latency: results.Latencies{Alert: s, Query: s, Ack: s}, Freshness: s,
 		Load: results.Load{ScheduleDelay: s}, Correctness: results.Correctness{Expected: 1, Answers: 1},
 		ThroughputS: 1,
+		Faults: []results.Fault{{InjectedAtS: &one, Recovery: &results.Recovery{
+			Detection: span, FirstOutput: span, LagBack: span, P99Back: span, FreshnessBack: span, AllRight: span, DowntimeS: &one,
+		}}},
+		Reprocess: []results.Reprocess{{FirstRight: span, AllRight: span}},
 	}
 }
 
