@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"lkbench/architectures"
 	"lkbench/internal/bank"
 	"lkbench/internal/native"
 )
@@ -25,7 +26,7 @@ import (
 // planned, published and cleaned away: every read must show exactly some prefix of every partition. With a view that
 // merges wrongly it must not pass.
 func TestViewsAreExact(t *testing.T) {
-	if err := watchViews(t, newWorld(t)); err != nil {
+	if err := watchViews(t, newWorld(t), nil); err != nil {
 		t.Error(err)
 	}
 	for view, wrong := range map[string][2]string{
@@ -46,7 +47,7 @@ func TestViewsAreExact(t *testing.T) {
 					t.Fatalf("%s does not say %q", view, wrong[0])
 				}
 				w.exec(t, "create or replace"+broken)
-				if err = watchViews(t, w); errors.As(err, new(inexact)) {
+				if err = watchViews(t, w, nil); errors.As(err, new(inexact)) {
 					return
 				}
 			}
@@ -60,8 +61,22 @@ type inexact struct{ difference string }
 
 func (i inexact) Error() string { return i.difference }
 
-// watchViews lets a stream pass and returns what is wrong with the reads meanwhile.
-func watchViews(t *testing.T, w *world) error {
+// unseen counts alerts that the view shows although no insert into the alert tables has shown them; shown is every such insert
+// as an observer sees it, at the commit.
+const (
+	observe = `create table shown (transaction_id text, rule text);
+		create function show() returns trigger language plpgsql as
+			'begin insert into shown values (new.transaction_id, new.rule); return null; end';
+		create trigger show after insert on rt_anomalies for each row execute function show();
+		create trigger show after insert on generation_alerts for each row execute function show()`
+	unseen = `select transaction_id || ' ' || rule from anomalies a
+		where not exists (select from shown s where s.transaction_id = a.transaction_id and s.rule = a.rule)`
+)
+
+// watchViews lets a stream pass and returns what is wrong with the reads meanwhile. With a change, that is asked for when half
+// of the stream has passed.
+func watchViews(t *testing.T, w *world, change *bank.Rules) error {
+	w.exec(t, observe)
 	records := randomRecords(rand.New(rand.NewPCG(5, 5)), 1500, 0, w.env.Partitions)
 	events := eventsOf(records, w.env.Rules)
 	w.streams(t, 0, 0)
@@ -71,6 +86,11 @@ func watchViews(t *testing.T, w *world) error {
 	passing, done := errgroup.WithContext(ctx)
 	for component, sink := range map[string]native.Sink{"speed": newSpeedSink(w.env), "ingest": newIngestSink()} {
 		conn := connect(t, w.env.Postgres)
+		if component == "speed" {
+			if _, err := conn.Exec(t.Context(), `set search_path = speed, public`); err != nil {
+				t.Fatal(err)
+			}
+		}
 		passing.Go(func() error { return pass(done, conn, component, sink, events) })
 	}
 	group.Go(func() error {
@@ -78,16 +98,27 @@ func watchViews(t *testing.T, w *world) error {
 		return passing.Wait()
 	})
 	group.Go(func() error { return newBatch(w.env, slog.New(slog.DiscardHandler)).run(ctx) })
-	reads := 0
+	reads, switched := 0, 0
 	for ctx.Err() == nil {
-		if err := w.showsPrefix(t, records); err != nil {
+		state, err := w.showsPrefix(t, records, change)
+		if err != nil {
 			stop()
 			return errors.Join(err, ignoreCanceled(group.Wait()))
 		}
-		reads++
+		if reads++; state.switched {
+			switched++
+		}
+		if change != nil && !state.asked && state.shown > len(records)/2 {
+			if err := w.system.(architectures.Reprocessor).Reprocess(ctx, *change, 0); err != nil {
+				return err
+			}
+		}
 	}
 	if err := ignoreCanceled(group.Wait()); err != nil {
 		return err
+	}
+	if change != nil && (switched == 0 || switched == reads) {
+		return fmt.Errorf("%d of %d reads were after the switch: that shows nothing", switched, reads)
 	}
 	batches, err := w.system.Batches(t.Context())
 	if err == nil && (len(batches) < 3 || reads < 10) {
@@ -103,8 +134,10 @@ func ignoreCanceled(err error) error {
 	return err
 }
 
-// eventsOf is what a stream component makes of records in log order. All events of the first window come after the
-// horizon.
+// unsettledWindow says which windows come after the horizon in these tests.
+func unsettledWindow(start bank.Micros) bool { return start == 0 }
+
+// eventsOf is what a stream component makes of records in log order.
 func eventsOf(records []record, rules bank.Rules) []native.Event {
 	events := make([]native.Event, len(records))
 	counts := map[string]int64{}
@@ -120,7 +153,7 @@ func eventsOf(records []record, rules bank.Rules) []native.Event {
 		}
 		key := fmt.Sprint(r.customer, e.Window)
 		counts[key]++
-		if e.Unsettled = e.Window == 0; !e.Unsettled {
+		if e.Unsettled = unsettledWindow(e.Window); !e.Unsettled {
 			e.Count = counts[key]
 		}
 	}
@@ -164,14 +197,28 @@ func pass(ctx context.Context, conn *pgx.Conn, component string, sink native.Sin
 	return nil
 }
 
+// changeState is how far a change had come at a read, and how many records that read showed.
+type changeState struct {
+	asked, switched bool
+	cut             []int64 // from where on speed follows the new rules; nil before the plan
+	shown           int
+}
+
 // showsPrefix reads all served views from one snapshot and holds them against the naive computation of as many records
-// of each partition as they show.
-func (w *world) showsPrefix(t *testing.T, records []record) error {
+// of each partition as they show. Every alert must have been shown to an observer, but for those that a change of rules has corrected.
+func (w *world) showsPrefix(t *testing.T, records []record, change *bank.Rules) (state changeState, err error) {
 	w.exec(t, `begin transaction isolation level repeatable read read only`)
 	got := answers{
 		Anomalies: w.dump(t, anomalyText+"anomalies"), Windows: w.dump(t, windowText+"customer_windows"), Profiles: w.dump(t, profileText+"customer_profiles"),
 	}
 	counts := w.dump(t, `select to_json(customer_id) || ' ' || sum(transactions) from customer_windows group by customer_id`)
+	err = w.conn.QueryRow(t.Context(), `select exists(select from changes),
+		exists(select from changes where generation <= (select generation from serving)),
+		(select array_agg(cut_offset order by partition) from cuts join changes using (generation))`).Scan(&state.asked, &state.switched, &state.cut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missed := w.dump(t, unseen)
 	w.exec(t, `commit`)
 
 	shown := map[int32]int{}
@@ -180,9 +227,10 @@ func (w *world) showsPrefix(t *testing.T, records []record) error {
 			var n int
 			if rest, ok := strings.CutPrefix(line, quoted(name)+" "); ok {
 				if _, err := fmt.Sscan(rest, &n); err != nil {
-					return err
+					return state, err
 				}
 				shown[int32(i)%w.env.Partitions] += n
+				state.shown += n
 			}
 		}
 	}
@@ -193,10 +241,22 @@ func (w *world) showsPrefix(t *testing.T, records []record) error {
 			prefix = append(prefix, r)
 		}
 	}
-	want := reference(prefix, w.env.Rules)
+	served := w.env.Rules
+	if state.switched {
+		served = *change
+	}
+	want := ruled(prefix, served, func(r record) bank.Rules {
+		if state.cut != nil && r.offset >= state.cut[r.partition] {
+			return *change
+		}
+		return served
+	})
 	want.Parts = nil
 	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-		return inexact{"the views show no prefix, want - got +:\n" + diff}
+		return state, inexact{"the views show no prefix, want - got +:\n" + diff}
 	}
-	return nil
+	if !state.switched && len(missed) > 0 {
+		return state, inexact{fmt.Sprintf("the view shows alerts that no observer has seen: %q", missed)}
+	}
+	return state, nil
 }

@@ -52,7 +52,12 @@ func (w *world) grow(t tb, all []record, n int) []record {
 // expect holds the batch views against the naive computation.
 func (w *world) expect(t tb, records []record) {
 	t.Helper()
-	if diff := cmp.Diff(reference(records, w.env.Rules), w.batchAnswers(t), cmpopts.EquateEmpty()); diff != "" {
+	w.expectUnder(t, records, w.env.Rules)
+}
+
+func (w *world) expectUnder(t tb, records []record, rules bank.Rules) {
+	t.Helper()
+	if diff := cmp.Diff(reference(records, rules), w.batchAnswers(t), cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("want - got +:\n%s", diff)
 	}
 }
@@ -143,60 +148,17 @@ func TestChangesAreWritten(t *testing.T) {
 }
 
 // TestBatchDiesAnywhere ends a batch after each of its steps, as a kill does: what it had opened goes, what it has
-// committed stays. The old generation is served until the next batch publishes, which is right.
+// committed stays. The old generation is served until the next batch publishes, which is right, also if it is the one that a
+// change of rules is carried out by.
 func TestBatchDiesAnywhere(t *testing.T) {
 	w := newWorld(t)
-	for died, steps := range []string{"plan", "read", "stage", "publish"} {
-		t.Run("after "+steps, func(t *testing.T) {
+	for died, step := range []string{"plan", "read", "stage", "publish"} {
+		t.Run("after "+step, func(t *testing.T) {
 			w.clear(t)
 			first := w.grow(t, nil, 80)
 			w.generate(t)
 			all := w.grow(t, first, 80)
-			conn := connect(t, w.env.Postgres)
-			m := architectures.Batch{StartedAt: time.Now()}
-			p, err := w.batch.plan(t.Context(), conn)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m.Generation = p.generation
-			if died >= 1 {
-				if err := w.batch.compute(t.Context(), conn, p); err != nil {
-					t.Fatal(err)
-				}
-			}
-			var s *selection
-			if died >= 2 {
-				if s, err = w.batch.stage(t.Context(), conn, p, &m); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if died >= 3 {
-				// The table generations is written last: there the transaction waits, and dies.
-				lock, err := w.conn.Begin(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = lock.Rollback(context.Background()) }()
-				if _, err := lock.Exec(t.Context(), `lock generations`); err != nil {
-					t.Fatal(err)
-				}
-				published := make(chan error)
-				go func() { published <- publish(t.Context(), conn, p, &m, s, w.batch.aggregate.covered) }()
-				for ended := false; !ended; {
-					const kill = `select coalesce(bool_or(pg_terminate_backend(pid)), false) from pg_locks
-						where relation = 'generations'::regclass and not granted`
-					if err := lock.QueryRow(t.Context(), kill).Scan(&ended); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if err := <-published; err == nil || !passing(err) {
-					t.Fatalf("a batch that was cut off says %v", err)
-				}
-				if err := lock.Rollback(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-			}
-			closeConn(conn.PgConn())
+			w.dies(t, died)
 			w.expect(t, first)
 			more := w.grow(t, all, 30) // the plan stays where it was
 			if got := w.generate(t); got.Generation != 2 || got.Rows != 160 {
@@ -206,6 +168,74 @@ func TestBatchDiesAnywhere(t *testing.T) {
 			w.generate(t)
 			w.expect(t, more)
 		})
+		t.Run("with a change of rules, after "+step, func(t *testing.T) {
+			w.clear(t)
+			w.exec(t, resetThresholds)
+			first := w.grow(t, nil, 80)
+			w.generate(t)
+			all := w.grow(t, first, 80)
+			w.reprocess(t, changedRules(), time.Hour)
+			w.dies(t, died)
+			w.expect(t, first)
+			if r := w.reprocessing(t); r.StartedAt == nil || r.SwitchedAt != nil || r.Attempts != 1 {
+				t.Errorf("when the batch has died: %+v", r)
+			}
+			if got := w.generate(t); got.Generation != 2 || got.Mode != modeFull {
+				t.Errorf("the next batch published generation %d in mode %s, want 2 in full", got.Generation, got.Mode)
+			}
+			w.expectUnder(t, all, changedRules())
+			if r := w.reprocessing(t); r.SwitchedAt == nil || r.Events != 160 || r.Attempts != 2 || r.DoneAt != nil {
+				t.Errorf("when the next batch has published: %+v", r)
+			}
+		})
+	}
+}
+
+// dies has a batch go some steps towards its next generation and no further; at the last it is in the publishing transaction.
+func (w *world) dies(t *testing.T, step int) {
+	t.Helper()
+	conn := connect(t, w.env.Postgres)
+	defer closeConn(conn.PgConn())
+	m := architectures.Batch{StartedAt: time.Now()}
+	p, err := w.batch.plan(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Generation = p.generation
+	if step >= 1 {
+		if err := w.batch.compute(t.Context(), conn, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var s *selection
+	if step >= 2 {
+		if s, err = w.batch.stage(t.Context(), conn, p, &m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if step < 3 {
+		return
+	}
+	// The table generations is written last: there the transaction waits, and dies.
+	lock, err := w.conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Rollback(context.Background()) }()
+	if _, err := lock.Exec(t.Context(), `lock generations`); err != nil {
+		t.Fatal(err)
+	}
+	published := make(chan error)
+	go func() { published <- publish(t.Context(), conn, p, &m, s, w.batch.aggregate.covered) }()
+	for ended := false; !ended; {
+		const kill = `select coalesce(bool_or(pg_terminate_backend(pid)), false) from pg_locks
+			where relation = 'generations'::regclass and not granted`
+		if err := lock.QueryRow(t.Context(), kill).Scan(&ended); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-published; err == nil || !passing(err) {
+		t.Fatalf("a batch that was cut off says %v", err)
 	}
 }
 

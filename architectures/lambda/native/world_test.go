@@ -185,13 +185,20 @@ func (w *world) batchAnswers(t tb) answers {
 // reference is the naive computation of docs/workload.md, on its own: it shares nothing with the program but the
 // thresholds.
 func reference(records []record, rules bank.Rules) answers {
+	return ruled(records, rules, func(record) bank.Rules { return rules })
+}
+
+// ruled is the same while a change of rules is on its way: profiles and unsettled events follow the rules that are served, the
+// alerts of any other record those that of gives for it.
+func ruled(records []record, served bank.Rules, of func(record) bank.Rules) answers {
 	var a answers
 	inOrder := slices.SortedFunc(slices.Values(records), func(a, b record) int {
 		return cmp.Or(cmp.Compare(a.partition, b.partition), cmp.Compare(a.offset, b.offset))
 	})
 	windows, parts, profiles := map[string][]record{}, map[string][]record{}, map[string][]record{}
-	size := rules.Window.Microseconds()
+	size := served.Window.Microseconds()
 	for _, r := range inOrder {
+		rules := of(r)
 		alert := func(rule, window string) {
 			a.Anomalies = append(a.Anomalies, fmt.Sprintf("%s %s %s %d %d %s %s", quoted(r.id), rule, quoted(r.customer), r.at, r.amount, orNull(r.balance), window))
 		}
@@ -210,6 +217,9 @@ func reference(records []record, rules bank.Rules) answers {
 		}
 		window := fmt.Sprintf("%s %d", quoted(r.customer), number*size)
 		windows[window] = append(windows[window], r)
+		if unsettledWindow(bank.Micros(number * size)) {
+			rules = served
+		}
 		if len(windows[window]) == int(rules.VelocityCount) {
 			alert("velocity", fmt.Sprint(number*size))
 		}
@@ -226,7 +236,7 @@ func reference(records []record, rules bank.Rules) answers {
 		a.Parts = append(a.Parts, fmt.Sprintf("%s %d %d %s %d", key, count, sum, balance, last))
 	}
 	for name, list := range profiles {
-		a.Profiles = append(a.Profiles, profile(name, list, rules))
+		a.Profiles = append(a.Profiles, profile(name, list, served))
 	}
 	for _, lines := range [][]string{a.Anomalies, a.Windows, a.Parts, a.Profiles} {
 		slices.Sort(lines)
