@@ -42,7 +42,7 @@ func (h *half) receive(b []byte) (n int, err error, done bool) {
 		if err := h.refused(); err != nil || len(b) == 0 {
 			return 0, err, true
 		}
-		n, end, until := h.passing(len(b))
+		n, until, end := h.passing(len(b))
 		if n > 0 {
 			n = copy(b, h.line.pop(n))
 			h.settle()
@@ -129,7 +129,7 @@ func (c *conn) drain() {
 	h.start()
 	defer h.stop()
 	for !h.cut {
-		n, end, until := h.passing(64 << 10)
+		n, until, end := h.passing(64 << 10)
 		switch {
 		case end != nil:
 			if h.closed != nil {

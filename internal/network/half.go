@@ -112,17 +112,17 @@ func (h *half) finish(end error) { h.line.finish(end, h.due()) }
 func (h *half) due() time.Time { return time.Now().Add(h.flow().delay(rand.Float64())) }
 
 // passing is line.due, further bounded by what the flow lets through now.
-func (h *half) passing(most int) (n int, end error, until time.Time) {
+func (h *half) passing(most int) (n int, until time.Time, end error) {
 	f := h.flow()
 	if f.drops() {
-		return 0, nil, time.Time{}
+		return 0, time.Time{}, nil
 	}
 	now := time.Now()
-	n, end, until = h.line.due(now)
+	n, until, end = h.line.due(now)
 	if n = min(n, most); n > 0 && f != nil && f.bucket != nil {
 		n, until = f.bucket.take(now, n)
 	}
-	return n, end, until
+	return n, until, end
 }
 
 // wait releases the lock until something has changed or until has come; zero never comes.

@@ -46,16 +46,16 @@ func (l *line) after(due time.Time) time.Time {
 
 // due is how many bytes may leave at once: those of the first piece. With none, end is what follows them if that is due; else
 // they may not leave before until, which is zero for an empty line.
-func (l *line) due(now time.Time) (n int, end error, until time.Time) {
+func (l *line) due(now time.Time) (n int, until time.Time, end error) {
 	switch {
 	case len(l.pieces) > 0 && !now.Before(l.pieces[0].due):
-		return len(l.pieces[0].data), nil, time.Time{}
+		return len(l.pieces[0].data), time.Time{}, nil
 	case len(l.pieces) > 0:
-		return 0, nil, l.pieces[0].due
+		return 0, l.pieces[0].due, nil
 	case l.end != nil && now.Before(l.endDue):
-		return 0, nil, l.endDue
+		return 0, l.endDue, nil
 	}
-	return 0, l.end, time.Time{}
+	return 0, time.Time{}, l.end
 }
 
 // pop takes the first n bytes, at most those of the first piece, out of the line.

@@ -38,8 +38,8 @@ func TestLine(t *testing.T) {
 	}
 	for _, s := range steps {
 		got := ""
-		n, end, until := l.due(at(s.ms))
-		for ; n > 0; n, end, until = l.due(at(s.ms)) {
+		n, until, end := l.due(at(s.ms))
+		for ; n > 0; n, until, end = l.due(at(s.ms)) {
 			got += string(l.pop(1)) // byte by byte, as a slow network
 		}
 		if got != s.want || end != s.end || (s.until != 0 && until != at(s.until)) || (s.until == 0 && !until.IsZero()) {
@@ -54,10 +54,10 @@ func TestLine(t *testing.T) {
 func TestEndIsDueToo(t *testing.T) {
 	var l line
 	l.finish(io.EOF, at(7))
-	if n, end, until := l.due(at(6)); n != 0 || end != nil || until != at(7) {
+	if n, until, end := l.due(at(6)); n != 0 || end != nil || until != at(7) {
 		t.Errorf("before it is due: %d, %v, %v", n, end, until)
 	}
-	if n, end, _ := l.due(at(7)); n != 0 || end != io.EOF {
+	if n, _, end := l.due(at(7)); n != 0 || end != io.EOF {
 		t.Errorf("when it is due: %d, %v", n, end)
 	}
 }

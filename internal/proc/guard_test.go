@@ -184,7 +184,7 @@ func TestChildrenInheritOnlyTheirOwnStreams(t *testing.T) {
 }
 
 // fd is the parent's end of the life line.
-func (p *Process) fd() string { return fmt.Sprint(p.lifeline.(*os.File).Fd()) }
+func (p *Process) fd() string { return fmt.Sprint(p.lifeline.Fd()) }
 
 func mustGuard(t *testing.T) *Process {
 	p, _ := startShell(t, "exec sleep 1000", Guarding{})

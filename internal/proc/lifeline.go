@@ -2,11 +2,13 @@ package proc
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -20,18 +22,47 @@ const Grace = time.Second
 // then watches the rest: when it closes, the context ends, and after Grace the process exits whatever it is doing.
 func Lifeline(ctx context.Context, stdin io.Reader) (context.Context, []byte, error) {
 	reader := bufio.NewReader(stdin)
-	line, err := reader.ReadBytes('\n')
+	input, err := readInput(reader)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the input line from standard input: %w", err)
+		return nil, nil, err
 	}
-	return watch(ctx, reader), line[:len(line)-1], nil
+	return watch(ctx, func() { _, _ = io.Copy(io.Discard, reader) }), input, nil
 }
 
-// watch gives a context that ends when the reader does, and exits the process after Grace.
-func watch(ctx context.Context, reader io.Reader) context.Context {
+// LifelineServing is Lifeline for a child that can be told something: what Process.Tell sends is given to answer, one command
+// after the other. While answer runs, the end of the parent is not noticed. line is standard input, which goes both ways.
+func LifelineServing(ctx context.Context, line io.ReadWriter, answer func(command []byte) []byte) (context.Context, []byte, error) {
+	reader := bufio.NewReader(line)
+	input, err := readInput(reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	return watch(ctx, func() {
+		for {
+			message, err := reader.ReadBytes('\n')
+			if err != nil {
+				return
+			}
+			number, command, _ := bytes.Cut(message[:len(message)-1], space)
+			// A parent that has gone does not read it; the next reading tells.
+			_, _ = line.Write(slices.Concat(number, space, answer(command), newline))
+		}
+	}), input, nil
+}
+
+func readInput(reader *bufio.Reader) ([]byte, error) {
+	line, err := reader.ReadBytes('\n')
+	if err != nil {
+		return nil, fmt.Errorf("read the input line from standard input: %w", err)
+	}
+	return line[:len(line)-1], nil
+}
+
+// watch gives a context that ends when read returns, and exits the process after Grace.
+func watch(ctx context.Context, read func()) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
-		_, _ = io.Copy(io.Discard, reader)
+		read()
 		cancel(ErrParentGone)
 		time.Sleep(Grace)
 		fmt.Fprintf(os.Stderr, "still busy %v after the parent process has gone: exit\n", Grace)

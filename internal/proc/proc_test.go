@@ -19,6 +19,7 @@ import (
 const (
 	echoVerb   = "__echo"   // reports its input, ends when its context does
 	hangVerb   = "__hang"   // ignores its context
+	serveVerb  = "__serve"  // answers commands
 	parentVerb = "__parent" // starts one child of every kind, reports all processes below it, hangs
 )
 
@@ -53,6 +54,8 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println("hanging")
 		select {}
+	case serveVerb:
+		beServer()
 	case parentVerb:
 		if err := beParent(); err != nil {
 			fmt.Println(err)
@@ -66,7 +69,7 @@ func TestMain(m *testing.M) {
 func beParent() error {
 	ctx := context.Background()
 	self := os.Args[0]
-	for _, verb := range []string{echoVerb, hangVerb} {
+	for _, verb := range []string{echoVerb, hangVerb, serveVerb} {
 		p, err := Start(Spec{Name: verb, Executable: self, Args: []string{verb}, Input: []byte("x"), Report: true})
 		if err != nil {
 			return err
@@ -174,8 +177,8 @@ func TestNothingOutlivesAKilledParent(t *testing.T) {
 	if err := json.Unmarshal(line, &below); err != nil {
 		t.Fatalf("%v: %s", err, line)
 	}
-	// Two children of our own, a guard, and what it guards.
-	if want := 2 + 1 + stubbornProcesses; len(below) != want {
+	// Three children of our own, a guard, and what it guards.
+	if want := 3 + 1 + stubbornProcesses; len(below) != want {
 		t.Errorf("the parent has %d processes below it, want %d", len(below), want)
 	}
 	for _, id := range below {

@@ -1,6 +1,7 @@
 // Package proc runs child processes that die with their parent, whatever way the parent dies. A child's standard input
-// is its life line: a pipe whose other end only the parent holds, so the kernel closes it even after a SIGKILL. Our own
-// children watch it (Lifeline); foreign programs cannot, so a guard watches it for them (Guard).
+// is its life line: a socket whose other end only the parent holds, so the kernel closes it even after a SIGKILL. Our own
+// children watch it (Lifeline), and can be told something over it (Process.Tell); foreign programs cannot, so a guard watches
+// it for them (Guard).
 package proc
 
 import (
@@ -37,7 +38,8 @@ type Spec struct {
 type Process struct {
 	name     string
 	cmd      *exec.Cmd
-	lifeline io.Closer
+	lifeline *os.File
+	talk     *talk
 	stop     syscall.Signal
 	program  Identity // the process to account for and to kill: the child, or the program under its guard
 	guarded  bool
@@ -73,7 +75,7 @@ func start(spec Spec) (*Process, error) {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
 	}
 	cmd.Stdout, cmd.Stderr = log, log
-	input, lifeline, err := os.Pipe()
+	input, lifeline, err := socketPair()
 	if err != nil {
 		log.Close()
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
@@ -104,10 +106,9 @@ func start(spec Spec) (*Process, error) {
 	} else {
 		log.Close()
 	}
-	if spec.Input != nil {
-		// In the background: a child that does not read must not hold its parent. The life line's own end is the error.
-		go func() { _, _ = lifeline.Write(append(append([]byte(nil), spec.Input...), '\n')) }()
-	}
+	p.talk = newTalk(lifeline)
+	go p.talk.write(spec.Input, p.done)
+	go p.talk.read()
 	return p, nil
 }
 
