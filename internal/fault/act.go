@@ -44,8 +44,16 @@ func hold(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("the fault was cut short: %w", context.Cause(ctx))
+		return cut(ctx)
 	}
+}
+
+// cut says why a fault was cut short; nil while its context has not ended.
+func cut(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("the fault was cut short: %w", context.Cause(ctx))
 }
 
 // await asks until the answer is yes. Its error says that it never was.

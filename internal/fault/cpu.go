@@ -59,7 +59,7 @@ func (c CPU) take(ctx context.Context, t Target) (what string, err error) {
 	var listed time.Time
 	defer func() { signalAll(ids, syscall.SIGCONT) }()
 	seen := false
-	share, cut := dutyCycle(ctx, c.Share, c.For, func() {
+	share, err := dutyCycle(ctx, c.Share, c.For, func() {
 		if time.Since(listed) > cpuListEvery {
 			if found, err := tree(alive(t)); err == nil {
 				ids, listed = found, time.Now()
@@ -70,8 +70,8 @@ func (c CPU) take(ctx context.Context, t Target) (what string, err error) {
 			seen = await(ctx, cpuPeriod, func() bool { return stopped(ids) }) == nil
 		}
 	}, func() { signalAll(ids, syscall.SIGCONT) })
-	if cut != nil {
-		return "", cut
+	if err != nil {
+		return "", err
 	}
 	what = fmt.Sprintf("%d%% of the processor asked for, stopped for %.1f%% of %v", int(math.Round(c.Share*100)), share*100, c.For)
 	switch {

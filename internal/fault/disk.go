@@ -58,8 +58,8 @@ func (w *World) revive(ctx context.Context) error {
 			leave(ctx, conn)
 			return nil
 		}
-		if cut := hold(ctx, sqlLook); cut != nil {
-			return errors.Join(cut, err)
+		if late := hold(ctx, sqlLook); late != nil {
+			return errors.Join(late, err)
 		}
 	}
 }

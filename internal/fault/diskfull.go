@@ -83,5 +83,5 @@ func fill(ctx context.Context, file *os.File) (written int64, err error) {
 			block = block[:len(block)/2]
 		}
 	}
-	return written, fmt.Errorf("the fault was cut short: %w", context.Cause(ctx))
+	return written, cut(ctx)
 }

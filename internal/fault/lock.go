@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,7 +28,7 @@ func (l Lock) Inject(ctx context.Context, w *World) (Outcome, error) {
 	relations, err := l.acquire(ctx, conn)
 	if err != nil {
 		out.End = w.Now()
-		return out, noEffect("lock view %s: %w", l.View, err)
+		return out, noEffect("lock view %s: %w", l.View, errors.Join(cut(ctx), err))
 	}
 	out.Effect = w.Now()
 	out.What = fmt.Sprintf("ACCESS EXCLUSIVE on view %s and %d relations below it, granted after %s", l.View, relations-1, millis(out.Effect-asked))
@@ -64,7 +65,7 @@ func (l Lock) acquire(ctx context.Context, conn *pgx.Conn) (relations int, err e
 	err = conn.QueryRow(ctx, `SELECT count(*), coalesce(bool_or(relation = $1::text::regclass), false) FROM pg_locks
 		WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted`, quoted(l.View)).Scan(&relations, &itself)
 	if err == nil && !itself {
-		err = fmt.Errorf("pg_locks does not show it")
+		err = errors.New("pg_locks does not show it")
 	}
 	return relations, err
 }

@@ -64,7 +64,7 @@ func (s Site) Members(target string) []string {
 	var found []string
 	for _, c := range s.Components {
 		switch {
-		case target == targetRandom && c.OnDemand: // it may not be there
+		case (target == targetAll || target == targetRandom) && c.OnDemand: // it may not be there
 		case target == targetRandom, target == targetAll, target == c.Name, slices.Contains(c.Roles, target):
 			found = append(found, c.Name)
 		}

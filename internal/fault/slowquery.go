@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,7 +53,7 @@ func (s SlowQuery) Inject(ctx context.Context, w *World) (Outcome, error) {
 		err = failed
 	}
 	if err != nil && out.Effect < 0 {
-		err = noEffect("%w", err)
+		err = noEffect("%w", errors.Join(cut(ctx), err))
 	}
 	return out, err
 }

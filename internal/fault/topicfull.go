@@ -32,7 +32,7 @@ func (f TopicFull) Inject(ctx context.Context, w *World) (Outcome, error) {
 	out := none("kafka", "broker")
 	err = each(targets, func(_ int, t Target) error { _, err := pause(ctx, t); return err })
 	if err == nil {
-		out.What, err = f.cut(ctx, w)
+		out.What, err = f.deleteUnread(ctx, w)
 	}
 	if err == nil {
 		out.Effect = w.Now()
@@ -41,8 +41,8 @@ func (f TopicFull) Inject(ctx context.Context, w *World) (Outcome, error) {
 	return out, errors.Join(err, each(targets, func(_ int, t Target) error { return resume(ctx, t) }))
 }
 
-// cut waits until the log has grown behind its readers and deletes what it holds by then.
-func (f TopicFull) cut(ctx context.Context, w *World) (string, error) {
+// deleteUnread waits until the log has grown behind its readers and deletes what it holds by then.
+func (f TopicFull) deleteUnread(ctx context.Context, w *World) (string, error) {
 	_, before, err := kafka.Offsets(ctx, w.Kafka, w.Topic)
 	if err != nil {
 		return "", noEffect("%w", err)

@@ -76,7 +76,7 @@ func (z Zombie) one(ctx context.Context, w *World, t Target) (out Outcome, err e
 		out.What += fmt.Sprintf("; process %d was fenced: it ended by itself %s after it went on (%v)", former.PID(), millis(w.Now()-resumed), former.Err())
 		return out, nil
 	case <-ctx.Done():
-		return out, errors.Join(fmt.Errorf("the fault was cut short: %w", context.Cause(ctx)), discard(ctx, former))
+		return out, errors.Join(cut(ctx), discard(ctx, former))
 	case <-bound.C:
 	}
 	out.What += fmt.Sprintf("; process %d had not ended %v after it went on and was killed", former.PID(), fencedWithin)
