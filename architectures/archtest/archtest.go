@@ -119,6 +119,9 @@ func Test(t *testing.T, arch architectures.Architecture, options ...Option) {
 	if !p.brief {
 		run("backlog", conditions{backlog: true, disturb: (*trial).kills, sets: []string{"load.0.rate=30000", "load.0.for=600ms", "events.speed=3000"}})
 		for _, c := range arch.Components() {
+			if c.OnDemand {
+				continue
+			}
 			// Longer: a process notices that it was replaced when it commits, for which there must be something left to do.
 			run("two copies of "+c.Name, conditions{
 				disturb: func(tr *trial) error { return tr.doubles(c) }, crashes: true,
@@ -128,16 +131,27 @@ func Test(t *testing.T, arch architectures.Architecture, options ...Option) {
 		run("short horizon", conditions{disturb: (*trial).kills, sets: []string{"rules.dedup_horizon=2m", "rules.window=1m"}})
 		run("horizon within a window", conditions{disturb: (*trial).kills, sets: []string{"rules.dedup_horizon=20s"}})
 	}
-	t.Run("kills", func(t *testing.T) {
-		for seed := range uint64(p.seeds) {
-			t.Run(fmt.Sprint(seed), func(t *testing.T) {
-				t.Parallel()
-				if err := w.trial(t, arch, conditions{seed: seed, disturb: (*trial).kills}); err != nil {
-					t.Fatal(err)
-				}
-			})
-		}
-	})
+	kills := func(name string, c conditions) {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(p.seeds) {
+				c.seed = seed
+				t.Run(fmt.Sprint(seed), func(t *testing.T) {
+					t.Parallel()
+					if err := w.trial(t, arch, c); err != nil {
+						t.Fatal(err)
+					}
+				})
+			}
+		})
+	}
+	kills("kills", conditions{disturb: (*trial).kills})
+	run("reprocess", conditions{reprocess: true, crashes: true})
+	run("reprocess, promoted late", conditions{reprocess: true, crashes: true, late: true})
+	if !p.brief {
+		run("reprocess with a backlog", conditions{reprocess: true, crashes: true, backlog: true, sets: []string{"load.0.rate=30000", "load.0.for=600ms", "events.speed=3000"}})
+		run("a second reprocess after the first", conditions{reprocess: true, crashes: true, twice: true})
+	}
+	kills("reprocess under kills", conditions{reprocess: true, crashes: true, late: true, disturb: (*trial).kills})
 }
 
 // Catches fails the test unless the suite's random kills show that the architecture is broken. It is how the suite

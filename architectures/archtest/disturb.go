@@ -29,13 +29,17 @@ func (tr *trial) sleep(d time.Duration) error {
 // kills ends every component once or twice with SIGKILL, at random moments.
 func (tr *trial) kills() error {
 	type kill struct {
-		at   time.Duration
-		name string
+		at       time.Duration
+		name     string
+		onDemand bool
 	}
 	var plan []kill
 	for _, c := range tr.arch.Components() {
+		if c.OnDemand && !tr.conditions.reprocess {
+			continue
+		}
 		for range 1 + tr.random.IntN(2) {
-			plan = append(plan, kill{time.Duration(tr.random.Int64N(int64(tr.length))), c.Name})
+			plan = append(plan, kill{time.Duration(tr.random.Int64N(int64(tr.length))), c.Name, c.OnDemand})
 		}
 	}
 	slices.SortFunc(plan, func(a, b kill) int { return int(a.at - b.at) })
@@ -45,11 +49,17 @@ func (tr *trial) kills() error {
 			return err
 		}
 		p := tr.keeper.current(k.name)
+		if p == nil || ended(p) && p.Err() == nil {
+			continue // on demand, and not there
+		}
 		if err := p.Kill(); err != nil {
 			return err
 		}
 		<-p.Done()
 		if p.Err() == nil {
+			if k.onDemand {
+				continue // it had just done its work
+			}
 			return fmt.Errorf("%s was to be killed and has ended well", k.name)
 		}
 	}
@@ -70,7 +80,7 @@ func (tr *trial) doubles(c architectures.Component) error {
 	if err != nil {
 		return err
 	}
-	tr.keeper.keep(c.Name, next)
+	tr.keeper.keep(c, next)
 	if err := tr.sleep(tr.length / 4); err != nil {
 		return err
 	}
@@ -84,7 +94,7 @@ func (tr *trial) doubles(c architectures.Component) error {
 	if err != nil {
 		return err
 	}
-	tr.keeper.keep(c.Name, last)
+	tr.keeper.keep(c, last)
 	return tr.replaced(c, next)
 }
 

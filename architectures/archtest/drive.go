@@ -30,6 +30,7 @@ func (tr *trial) drive(c conditions) (err error) {
 	}
 	defer sender.Close() // before the ledger: it gives every record its outcome
 	origin := time.Now()
+	tr.origin = origin
 	generator, err := loadgen.NewGenerator(loadgen.Config{
 		Schedule: tr.schedule, Source: tr.source, Sender: sender, Clock: loadgen.NewClock(origin), Ledger: ledger,
 		MaxInFlight: maxInFlight,
@@ -65,6 +66,9 @@ func (tr *trial) drive(c conditions) (err error) {
 	}
 	if c.disturb != nil {
 		beside.Go(func() error { return c.disturb(tr) })
+	}
+	if c.reprocess {
+		beside.Go(tr.correct)
 	}
 	if err := beside.Wait(); err != nil {
 		return err

@@ -3,7 +3,9 @@ package archtest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,8 +64,9 @@ func (s *supervisor) start(name string) (*proc.Process, error) {
 func (s *supervisor) log(name string) string { return filepath.Join(s.dir, name+".log") }
 
 // keep makes p the process of a component that is started again whenever it has ended, as long as no other takes its
-// place.
-func (s *supervisor) keep(name string, p *proc.Process) {
+// place. One on demand is not started again when it has ended well.
+func (s *supervisor) keep(c architectures.Component, p *proc.Process) {
+	name := c.Name
 	s.mu.Lock()
 	s.running[name] = p
 	s.mu.Unlock()
@@ -73,6 +76,10 @@ func (s *supervisor) keep(name string, p *proc.Process) {
 			case <-s.ctx.Done():
 				return
 			case <-p.Done():
+			}
+			if c.OnDemand && p.Err() == nil {
+				s.leave(name, p)
+				return
 			}
 			select {
 			case <-s.ctx.Done():
@@ -96,6 +103,36 @@ func (s *supervisor) keep(name string, p *proc.Process) {
 	})
 }
 
+// leave says that a component has no process any more, if p was its process.
+func (s *supervisor) leave(name string, p *proc.Process) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running[name] == p {
+		delete(s.running, name)
+	}
+}
+
+// promote makes the process of a component on demand that of the component it becomes, and the former one is not started
+// again. One that has ended meanwhile is left to its own keeper, and so is the other.
+func (s *supervisor) promote(from, to architectures.Component) {
+	p := s.current(from.Name)
+	if p == nil || ended(p) {
+		return
+	}
+	s.leave(from.Name, p)
+	s.keep(to, p)
+}
+
+func ended(p *proc.Process) bool {
+	select {
+	case <-p.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// current is the process of a component; nil for one on demand that does not run.
 func (s *supervisor) current(name string) *proc.Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,6 +168,9 @@ func (s *supervisor) tails(components []architectures.Component) string {
 	var text string
 	for _, c := range components {
 		log, err := os.ReadFile(s.log(c.Name))
+		if c.OnDemand && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			log = []byte(err.Error())
 		}

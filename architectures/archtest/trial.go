@@ -33,10 +33,14 @@ const (
 // conditions are what makes one trial different from another.
 type conditions struct {
 	seed    uint64
-	sets    []string              // overrides of stream.yaml
-	backlog bool                  // the load is over before the components start
-	disturb func(tr *trial) error // runs beside the load, or beside catching up with it
-	crashes bool                  // components may end by themselves
+	sets    []string // overrides of stream.yaml
+	backlog bool     // the load is over before the components start
+	// reprocess: history is processed again under other rules beside disturb, and the architecture is a Reprocessor.
+	reprocess bool
+	twice     bool                  // it is processed again under the same rules first
+	late      bool                  // the process on demand is promoted some time after the switch, by the seed
+	disturb   func(tr *trial) error // runs beside the load, or beside catching up with it
+	crashes   bool                  // components may end by themselves
 }
 
 // incorrect is the oracle's judgement of a trial whose answers are not all right.
@@ -56,9 +60,10 @@ func (i incorrect) Error() string {
 
 // trial is one stream through one fresh deployment.
 type trial struct {
-	ctx      context.Context
-	world    *world
-	arch     architectures.Architecture
+	ctx   context.Context
+	world *world
+	arch  architectures.Architecture
+	conditions
 	env      architectures.Environment
 	dir      string // the evidence and the logs
 	schedule *loadgen.Schedule
@@ -66,8 +71,11 @@ type trial struct {
 	load     *loadgen.Generator // once it runs
 	system   architectures.System
 	keeper   *supervisor
-	random   *rand.Rand
+	random   *rand.Rand    // of what disturbs
+	chance   *rand.Rand    // of when history is processed again
 	length   time.Duration // of the load, or of what stands for it
+	origin   time.Time
+	change   *oracle.Change // the rules have changed
 }
 
 // trial deploys arch afresh, sends the stream through it under the given conditions and has the oracle judge. The error
@@ -79,11 +87,14 @@ func (w *world) trial(t *testing.T, arch architectures.Architecture, c condition
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*drainWithin)
 	defer cancel()
-	tr := &trial{ctx: ctx, world: w, arch: arch, dir: t.TempDir(), random: rand.New(rand.NewPCG(c.seed, 0))}
+	tr := &trial{ctx: ctx, world: w, arch: arch, conditions: c, dir: t.TempDir(), random: rand.New(rand.NewPCG(c.seed, 0)), chance: rand.New(rand.NewPCG(c.seed, 1))}
 	if err := tr.prepare(t, scenario); err != nil {
 		return err
 	}
 	defer tr.system.Close()
+	if _, able := tr.system.(architectures.Reprocessor); c.reprocess && !able {
+		t.Skipf("%s cannot process history again", arch.Name())
+	}
 	stopped := false
 	stop := func() error {
 		if stopped {
@@ -152,11 +163,14 @@ func rulesOf(r scenarios.Rules) bank.Rules {
 func (tr *trial) launch() error {
 	consumers := 0
 	for _, c := range tr.arch.Components() {
+		if c.OnDemand {
+			continue
+		}
 		p, err := tr.keeper.start(c.Name)
 		if err != nil {
 			return err
 		}
-		tr.keeper.keep(c.Name, p)
+		tr.keeper.keep(c, p)
 		if c.Consumes {
 			consumers++
 		}
@@ -194,7 +208,7 @@ func (tr *trial) judge() error {
 	if err != nil {
 		return err
 	}
-	judgement, err := oracle.Judge(tr.dir, oracle.JudgeConfig{Rules: tr.env.Rules, Source: tr.source, Schedule: tr.schedule})
+	judgement, err := oracle.Judge(tr.dir, oracle.JudgeConfig{Rules: tr.env.Rules, Change: tr.change, Source: tr.source, Schedule: tr.schedule})
 	if err != nil {
 		return err
 	}
@@ -206,6 +220,8 @@ func (tr *trial) judge() error {
 		return fmt.Errorf("the stream has not tried everything: %+v", c)
 	case c.Missing+c.Duplicate+c.Wrong+c.Unexpected+c.WrongAnswers > 0, c.LateCounted != c.LateExpected:
 		return incorrect{tr.arch.Name(), c, tr.keeper.tails(tr.arch.Components())}
+	case tr.reprocess && tr.disturb == nil:
+		return tr.lettersOnce(c.MalformedSent)
 	}
 	return nil
 }

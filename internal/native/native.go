@@ -38,6 +38,9 @@ type Config struct {
 	// Only Sink, Windows and the thresholds of Environment.Rules may be set. It may be called more than once. Its error ends
 	// the component, and nothing was taken over.
 	Begin func(ctx context.Context, tx pgx.Tx, config *Config) error
+	// Beside, where it is set, runs beside the component from when it has taken its rows over, or has succeeded another; it ends
+	// when its context does.
+	Beside func(ctx context.Context)
 	// Windows is the table or view that completes Event.Count, see Unsettled; empty: the view customer_windows.
 	Windows string
 	// Unsettled leaves Event.Count open for events whose window is older than the counts held: the sink gets them with

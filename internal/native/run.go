@@ -39,7 +39,25 @@ func run(ctx context.Context, config Config, bounds bounds) error {
 		return err
 	}
 	defer committer.close()
+	defer beside(ctx, config.Beside)()
 	return pump(ctx, committer, newIntake(committer.config, bounds, rows))
+}
+
+// beside runs f, if there is one, until end is called.
+func beside(ctx context.Context, f func(context.Context)) (end func()) {
+	if f == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // pump works from where the intake stands until ctx ends, or returns nil when everything below the intake's bounds is

@@ -17,8 +17,6 @@ type Succession struct {
 	// Switch makes the new results the ones that are served, in the transaction in which the rows of table offsets change
 	// hands. It gets locks soon or not at all: then it is called again. Before, it is tried and rolled back.
 	Switch func(ctx context.Context, tx pgx.Tx) error
-	// Switched runs beside the component from the switch on.
-	Switched func(ctx context.Context)
 }
 
 const (
@@ -80,13 +78,7 @@ func succeed(ctx context.Context, config Config, to Succession) error {
 	committer.address.RuntimeParams["application_name"] = sessionName(to.Of)
 	intake.silent = false
 	intake.bound(nil)
-	beside := make(chan struct{})
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		defer close(beside)
-		to.Switched(ctx)
-	}()
-	defer func() { cancel(); <-beside }()
+	defer beside(ctx, config.Beside)()
 	return pump(ctx, committer, intake)
 }
 

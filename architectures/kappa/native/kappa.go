@@ -56,17 +56,14 @@ func (kappa) Components() []architectures.Component {
 
 // stream keeps the views up to date, in the tables of the version that is served when it begins.
 func stream(ctx context.Context, env architectures.Environment) error {
-	return run(ctx, env, func(ctx context.Context) error {
-		return native.Run(ctx, config(streamName, env, func(ctx context.Context, tx pgx.Tx) (version, error) {
-			return served(ctx, tx)
-		}))
-	})
+	return native.Run(ctx, config(streamName, env, served))
 }
 
 // config is that of a component that works for the version that begin gives it.
 func config(name string, env architectures.Environment, begin func(context.Context, pgx.Tx) (version, error)) native.Config {
 	return native.Config{
 		Component: name, Environment: env, Detect: true, DeadLetters: true, Fold: true,
+		Beside: func(ctx context.Context) { retire(ctx, env) }, // whoever is the stream takes the former tables away
 		Begin: func(ctx context.Context, tx pgx.Tx, c *native.Config) error {
 			v, err := begin(ctx, tx)
 			if err != nil {
@@ -76,18 +73,4 @@ func config(name string, env architectures.Environment, begin func(context.Conte
 			return nil
 		},
 	}
-}
-
-// run works and, beside it, takes away what is not served any more.
-func run(ctx context.Context, env architectures.Environment, work func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	beside := make(chan struct{})
-	go func() {
-		defer close(beside)
-		retire(ctx, env)
-	}()
-	err := work(ctx)
-	cancel()
-	<-beside
-	return err
 }

@@ -20,9 +20,8 @@ func reprocess(ctx context.Context, env architectures.Environment) error {
 		made, err = begin(ctx, tx)
 		return made, err
 	}), native.Succession{
-		Of:       streamName,
-		Switch:   func(ctx context.Context, tx pgx.Tx) error { return switchTo(ctx, tx, made) },
-		Switched: func(ctx context.Context) { retire(ctx, env) },
+		Of:     streamName,
+		Switch: func(ctx context.Context, tx pgx.Tx) error { return switchTo(ctx, tx, made) },
 	})
 	if errors.Is(err, errNothing) {
 		slog.Info("nothing is to be processed again")
