@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"lkbench/internal/bank"
 	"lkbench/internal/infra/infratest"
 	"lkbench/scenarios"
 
@@ -195,5 +196,26 @@ func TestKafkaSenderWithoutAnswers(t *testing.T) {
 	sender.closeWithin(50 * time.Millisecond)
 	if answered.Load() != 1 || unknown.Load() != 100 {
 		t.Errorf("%d answered and %d unknown of 101", answered.Load(), unknown.Load())
+	}
+}
+
+// An oversized value fits a broker with its usual settings, whatever its key; what is a kilobyte larger does not.
+func TestKafkaSenderTakesOversizedValues(t *testing.T) {
+	sender, err := NewKafkaSender(infratest.Kafka(t, 1, testTopic), testTopic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sender.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for size, fits := range map[int]bool{oversizedValue: true, oversizedValue + 1<<10: false} {
+		var outcome error
+		sender.Send(7, make([]byte, bank.MaxText), make([]byte, size), func(_ int32, _ int64, err error) { outcome = err })
+		if err := sender.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if (outcome == nil) != fits {
+			t.Errorf("a value of %d bytes: %v", size, outcome)
+		}
 	}
 }

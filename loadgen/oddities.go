@@ -135,8 +135,10 @@ func oversize(buf []byte, start int, d *draw) []byte {
 	buf = slices.Grow(buf, filled)
 	buf = buf[:len(buf)+filled]
 	copy(buf[i+filled:], buf[i:])
-	for j := range filled {
-		buf[i+j] = flaw.fill
+	filling := buf[i : i+filled]
+	filling[0] = flaw.fill
+	for done := 1; done < filled; done *= 2 { // much faster than byte by byte
+		copy(filling[done:], filling[:done])
 	}
 	return buf
 }
