@@ -109,6 +109,20 @@ func TestKafkaSender(t *testing.T) {
 	}
 }
 
+// lastSender calls then after it has sent the last event.
+type lastSender struct {
+	*KafkaSender
+	last uint64
+	then func()
+}
+
+func (s lastSender) Send(n uint64, key, value []byte, done func(int32, int64, error)) {
+	s.KafkaSender.Send(n, key, value, done)
+	if n == s.last {
+		s.then()
+	}
+}
+
 // Without a broker the outcome stays unknown, and every outcome is known when Close returns.
 func TestKafkaSenderWithoutBroker(t *testing.T) {
 	refuse := kgo.Dialer(func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("refused") })
@@ -116,12 +130,14 @@ func TestKafkaSenderWithoutBroker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	soon, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	if err := sender.Ready(ctx); err == nil {
+	if err := sender.Ready(soon); err == nil {
 		t.Error("ready without a broker")
 	}
-	g, path := newGenerator(t, ordinary(20), sender, NewClock(time.Now()), 1<<20)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	g, path := newGenerator(t, ordinary(20), lastSender{sender, 19, cancel}, NewClock(time.Now()), 1<<20)
 	if err := g.Run(ctx); err == nil {
 		t.Error("no error though nothing could be acknowledged")
 	}
