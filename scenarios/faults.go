@@ -15,8 +15,15 @@ var (
 	directions = []string{"both", "out", "in"}
 )
 
+// maxFaults is more than anyone could follow.
+const maxFaults = 100
+
 // faults checks each fault by itself, and then those that are at work at the same time.
 func (d *decoder) faults(s *Scenario) {
+	if len(s.Faults) > maxFaults {
+		d.check(false, "faults", "has %d items, expected %d at most", len(s.Faults), maxFaults)
+		return
+	}
 	for i, f := range s.Faults {
 		d.fault(s, f, fmt.Sprintf("faults[%d]", i))
 	}
@@ -61,9 +68,13 @@ func (d *decoder) fault(s *Scenario, f Fault, field string) {
 	optional(d, field+".for", f.For, Duration(time.Millisecond), maxLength)
 	optional(d, field+".every", f.Every, Duration(time.Millisecond), maxLength)
 	optional(d, field+".times", f.Times, 1, 1000)
-	d.check(d.hasFailed(field) || f.End() <= s.Length(), field, "ends at %v, after the load's end at %v%s, where nothing is measured, expected it within the load",
-		f.End(), s.Length(), d.scaled)
 	d.settings(f, field)
+	if d.hasFailed(field) { // else it may not be known when it ends
+		return
+	}
+	d.blame(field, "at", "for", "times", "every")
+	d.check(f.End() <= s.Length(), field, "ends at %v, after the load's end at %v%s, where nothing is measured, expected it within the load",
+		f.End(), s.Length(), d.scaled)
 }
 
 // fieldsOf checks that a fault has what its kind needs, and no more. A field with its zero value counts as not given.

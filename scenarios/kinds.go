@@ -46,7 +46,7 @@ var kinds = []kind{
 	{fields{"disk-slow", []string{"for"}, []string{"target"}}, databaseOnly},
 	{fields{"connections", []string{"for"}, []string{"target"}}, databaseOnly},
 	{fields{"lock", []string{"for"}, []string{"target", "view"}}, databaseOnly},
-	{fields{"vacuum", nil, []string{"target", "view"}}, databaseOnly},
+	{fields{"vacuum", []string{"for"}, []string{"target", "view"}}, databaseOnly},
 	{fields{"slow-query", []string{"for"}, []string{"target", "view", "sessions"}}, databaseOnly},
 
 	{fields{"leader-move", nil, []string{"target"}}, brokerOnly},
@@ -132,7 +132,7 @@ func (f Fault) occupies() []string {
 	case k.targets == brokerOnly:
 		return []string{"broker"}
 	case k.targets == noTarget:
-		return []string{"broker", "all"}
+		return []string{"broker", "stream"} // the readers stand still while the log is cut
 	}
 	return []string{f.Target}
 }

@@ -22,6 +22,10 @@ var (
 	neverDrawn = []string{"memory", "topic-full"}
 )
 
+func drawable() []string {
+	return slices.DeleteFunc(Kinds(), func(k string) bool { return slices.Contains(neverDrawn, k) })
+}
+
 // draw puts random faults into the scenario, if the file asks for some.
 func (d *decoder) draw(s *Scenario) {
 	r := d.random
@@ -30,9 +34,8 @@ func (d *decoder) draw(s *Scenario) {
 	}
 	const field = "faults.random"
 	low, high, end := r.Between[0], r.Between[1], s.Length()
-	drawable := slices.DeleteFunc(Kinds(), func(k string) bool { return slices.Contains(neverDrawn, k) })
 	for i, k := range r.Kinds {
-		d.choice(fmt.Sprintf("%s.kinds[%d]", field, i), k, drawable...)
+		d.choice(fmt.Sprintf("%s.kinds[%d]", field, i), k, drawable()...)
 	}
 	d.check(low < high, field+".between", "is %v to %v, expected two times, the earlier one first, such as [10s, 50s]", low, high)
 	d.check(low >= s.Warmup && low > 0, field+".between", "begins at %v, within the warm-up of %v, where a fault has no baseline, expected more", low, s.Warmup)
@@ -40,7 +43,7 @@ func (d *decoder) draw(s *Scenario) {
 	if d.hasFailed(field + ".between") {
 		return
 	}
-	most := int(min(1000, (high-low)/Duration(time.Second)))
+	most := int(min(maxFaults, (high-low)/Duration(time.Second)))
 	d.check(r.Count >= 1 && r.Count <= most, field+".count", "is %d, expected 1 to %d, one a second between %v and %v at most", r.Count, most, low, high)
 	if !d.hasFailed(field) {
 		s.Faults = r.faults(cmp.Or(r.Seed, s.Seed))

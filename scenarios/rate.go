@@ -40,9 +40,12 @@ func (d *decoder) rate(n ast.Node, v reflect.Value, field, at string) {
 }
 
 // MarshalYAML writes the rate as it is read.
-func (r Rate) MarshalYAML() ([]byte, error) {
+func (r Rate) MarshalYAML() ([]byte, error) { return []byte(r.String()), nil }
+
+// String is the rate as a scenario has it.
+func (r Rate) String() string {
 	if r.Share == 0 {
-		return []byte(plain(r.PerS)), nil
+		return plain(r.PerS)
 	}
 	whole, decimals, _ := strings.Cut(plain(r.Share), ".")
 	decimals += strings.Repeat("0", max(0, 2-len(decimals)))
@@ -53,7 +56,7 @@ func (r Rate) MarshalYAML() ([]byte, error) {
 	if rest := decimals[2:]; rest != "" {
 		text += "." + rest
 	}
-	return []byte(text + "%"), nil
+	return text + "%"
 }
 
 // rates are all rates of a step, also those that its shape does not have.
@@ -75,18 +78,24 @@ func (s *Scenario) Resolve(capacity float64) (*Scenario, error) {
 	if !(capacity > 0) || math.IsInf(capacity, 0) {
 		return nil, errorf("scenario %s: the capacity is %v events/s, expected more than 0", s.Name, capacity)
 	}
+	file := fmt.Sprintf("scenario %s at a capacity of %s events/s", s.Name, plain(capacity))
 	resolved := s.clone()
 	for i := range resolved.Load {
 		for _, r := range resolved.Load[i].rates() {
-			if r.Share != 0 {
-				*r = Rate{PerS: math.Round(float64(r.Share) * capacity)}
+			if r.Share == 0 {
+				continue
 			}
+			perS := math.Round(float64(r.Share) * capacity)
+			if perS == 0 {
+				return nil, errorf("%s: load[%d]: has a rate of %v, which is less than an event a second, expected more", file, i, r)
+			}
+			*r = Rate{PerS: perS}
 		}
 	}
 	text, err := resolved.Marshal()
 	if err != nil {
 		return nil, errorf("scenario %s: %v", s.Name, err)
 	}
-	d := &decoder{file: fmt.Sprintf("scenario %s at a capacity of %s events/s", s.Name, plain(capacity)), unlined: true}
+	d := &decoder{file: file, unlined: true}
 	return d.scenario(text, nil)
 }

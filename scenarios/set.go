@@ -45,6 +45,7 @@ func (d *decoder) step(v reflect.Value, field, name, at string) (reflect.Value, 
 	if v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Struct {
 		if v.IsNil() {
 			v.Set(reflect.New(v.Type().Elem()))
+			d.where[field] = at
 		}
 		v = v.Elem()
 	}
