@@ -36,6 +36,7 @@ func TestBackInItsBand(t *testing.T) {
 			"was back before and left its band again; the last return counts"},
 		{"three times", scene{out: []span{{25, 26}, {30, 33}, {40, 43}}}, func(step, _ float64) any { return 18 + step }, false, "the last return counts"},
 		{"in between not long enough to count", scene{out: []span{{25, 27}, {28, 29}}}, func(step, _ float64) any { return 4 + step }, false, ""},
+		{"for exactly the time to hold", scene{out: []span{{25, 27}, {29.1, 29.5}}}, func(step, _ float64) any { return 2 + step }, false, "left its band again after its return"},
 		{"never left", scene{}, func(_, _ float64) any { return 0.0 }, false, "never left its band"},
 		{"before the fault ended", scene{out: []span{{25, 29}}, input: func(in *Input) { in.EndedS = new(40.0) }},
 			func(step, _ float64) any { return 4 + step }, false, "s before the fault ended"},
@@ -144,6 +145,64 @@ func TestEdgeOfABand(t *testing.T) {
 	} {
 		if got, ok := edge(c.values, c.factor, c.floor); got != c.want || ok != c.ok {
 			t.Errorf("%d values × %v, floor %v: %v %v, want %v", len(c.values), c.factor, c.floor, got, ok, c.want)
+		}
+	}
+}
+
+// What a note must not say.
+func TestNotesThatWouldBeWrong(t *testing.T) {
+	late := scene{out: []span{{28, 31}}, input: func(in *Input) { in.EndedS = new(35.0) }}.measure()
+	if noted(late, "was back before") {
+		t.Errorf("a fault that showed late: %q", late.Notes)
+	}
+	blip := scene{out: []span{{35, 35.5}}}.measure()
+	if !is(blip.LagBack, 0.0, false) || noted(blip, "lag never left") || !noted(blip, "lag left its band again") {
+		t.Errorf("a blip long after the fault: %s %q", show(blip.LagBack), blip.Notes)
+	}
+}
+
+// The observation need not end with a row, and alerts end with the load.
+func TestEndsOfSeries(t *testing.T) {
+	r := scene{out: []span{{25, 29}}, input: func(in *Input) { in.UntilS, in.EndedS = 57.95, nil }}.measure()
+	if !is(r.LagBack, 4.1, false) || noted(r, "again") {
+		t.Errorf("half a row at the end: lag %s %q", show(r.LagBack), r.Notes)
+	}
+	r = scene{out: []span{{25, 29}}, missing: []span{{55.1, 60}}}.measure()
+	if !is(r.P99Back, 4.1, false) || !is(r.LagBack, "in the last 2.9 s", false) {
+		t.Errorf("nothing after the load: p99 %s, lag %s", show(r.P99Back), show(r.LagBack))
+	}
+	r = scene{out: []span{{25, 29}, {54, 60}}}.measure()
+	if !is(r.P99Back, 33.0, true) {
+		t.Errorf("away at the end of the load and after it: p99 %s", show(r.P99Back))
+	}
+	r = scene{input: func(in *Input) {
+		for i := range in.Tenths {
+			in.Tenths[i].Offered = nil
+		}
+	}}.measure()
+	if !is(r.LagBack, "no baseline: 0 samples of lag", false) {
+		t.Errorf("nobody knows what was offered: lag %s", show(r.LagBack))
+	}
+}
+
+// Latencies have their own factor and floor: 10 ms before the fault allow 60 ms after it.
+func TestBandOfLatencies(t *testing.T) {
+	for ms, back := range map[float64]bool{60: true, 61: false} {
+		in := scene{}.make()
+		for i := range in.Tenths {
+			in.Tenths[i].AlertP99MS = new(10.0)
+			if in.Tenths[i].AtMS >= 25000 {
+				in.Tenths[i].AlertP99MS = &ms
+			}
+		}
+		for i := range in.Answers {
+			in.Answers[i].AgeMS = 10
+			if in.Answers[i].AtMS > 25000 {
+				in.Answers[i].AgeMS = ms
+			}
+		}
+		if r := Measure(in); r.P99Back.Censored == back || r.FreshnessBack.Censored == back || r.AllRight.Censored == back {
+			t.Errorf("%v ms: p99 %s, freshness %s, all right %s", ms, show(r.P99Back), show(r.FreshnessBack), show(r.AllRight))
 		}
 	}
 }

@@ -78,16 +78,13 @@ func (run Run) input(f Fault) Input {
 	return in
 }
 
-// over is when the system was over the fault: it had ended and every value was back; the end of the observation where one was not.
+// over is when the system was over the fault: it had ended, and every value was back or last seen away.
 func (in Input) over(r results.Recovery) float64 {
 	end := in.InjectedS
 	if in.EndedS != nil {
 		end = max(end, *in.EndedS)
 	}
 	for _, s := range []results.Span{r.LagBack, r.P99Back, r.FreshnessBack} {
-		if s.Censored {
-			return in.UntilS
-		}
 		if s.S != nil {
 			end = max(end, in.InjectedS+*s.S)
 		}

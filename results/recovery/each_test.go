@@ -30,6 +30,15 @@ func TestEachFaultByItself(t *testing.T) {
 	if !is(all[0].LagBack, 3.1, false) || all[0].ObservedS != 18 || noted(*all[0], "next fault") {
 		t.Errorf("the second: lag %s, observed for %v s, %q", show(all[0].LagBack), all[0].ObservedS, all[0].Notes)
 	}
+	if noted(*all[0], "the baseline is that") || noted(*all[2], "the baseline is that") {
+		t.Errorf("both have a baseline of their own: %q %q", all[0].Notes, all[2].Notes)
+	}
+	three := Each(runOf(scene{}, at(20, 21), at(30, 31), at(40, 41)))
+	for i, want := range []float64{10, 10, 18} {
+		if three[i].ObservedS != want {
+			t.Errorf("fault %d of three was observed for %v s", i, three[i].ObservedS)
+		}
+	}
 	if got := Each(Run{}); len(got) != 0 {
 		t.Errorf("of no faults: %v", got)
 	}
@@ -56,6 +65,17 @@ func TestBaselineBehindTheFaultBefore(t *testing.T) {
 	run.WarmupS = 15
 	if got := Each(run)[0]; !is(got.LagBack, 3.1, false) {
 		t.Errorf("lag %s: the warm-up is in the baseline", show(got.LagBack))
+	}
+}
+
+func TestBaselineIsNoLongerThanAsked(t *testing.T) {
+	run := runOf(scene{out: []span{{5, 10}, {20, 23}}}, at(20, 21))
+	if got := Each(run)[0]; !is(got.LagBack, 3.1, false) {
+		t.Errorf("lag %s: more than %v s are in the baseline", show(got.LagBack), run.BeforeS)
+	}
+	// As long as a fault is there the system is not over it.
+	if got := (Input{InjectedS: 20, EndedS: new(28.0)}).over(results.Recovery{LagBack: after(3000)}); got != 28 {
+		t.Errorf("over at %v s", got)
 	}
 }
 

@@ -133,7 +133,7 @@ func stopped(rows []results.Tenth) (down, unasked, known int) {
 	return down, unasked, known
 }
 
-// excess is the area of lag above the baseline's median from the injection until lag was back, or to the last sample: each
+// excess is the area of lag above the baseline's median from the injection until lag was back, or as long as it is known to have been away: each
 // sample stands for the time since the one before, so that missing rows are filled with a straight line.
 func (m *measurement) excess(samples []sample, usual float64) {
 	s := m.out.LagBack
@@ -141,9 +141,6 @@ func (m *measurement) excess(samples []sample, usual float64) {
 		return
 	}
 	until := m.injected + milliseconds(*s.S)
-	if s.Censored {
-		until = m.until
-	}
 	area, previous := 0.0, sample{m.injected, usual}
 	for _, now := range samples {
 		if now.at > until {

@@ -27,6 +27,8 @@ func TestFirstOutput(t *testing.T) {
 		{"a silence after the fault is not the fault's", scene{silent: []span{{40, 42}}}, 0.0, false, "output never stopped"},
 		{"a silence while a long fault is there", scene{silent: []span{{40, 42}}, input: func(in *Input) { in.EndedS = new(41.0) }}, 17.1, false, ""},
 		{"a silence of a fault that was over at once", scene{silent: []span{{25.8, 27.3}}, input: func(in *Input) { in.EndedS = &in.InjectedS }}, 2.4, false, ""},
+		{"which counts from its beginning", scene{silent: []span{{20, 20.5}, {24.6, 25.3}}}, 0.4, false, ""},
+		{"a silence after the load", scene{silent: []span{{55.2, 57}}, input: func(in *Input) { in.EndedS = nil }}, 0.0, false, "output never stopped"},
 		{"never silent", scene{}, 0.0, false, "output never stopped for longer than before (0.0 s of alerts)"},
 		{"as silent as before", scene{silent: []span{{20, 20.5}, {25, 25.5}}}, 0.0, false, "never stopped for longer than before (0.5 s"},
 		{"more silent than before", scene{silent: []span{{20, 20.5}, {25, 25.6}}}, 0.7, false, ""},
@@ -134,6 +136,20 @@ func TestExcessAndPeaks(t *testing.T) {
 	r = scene{out: []span{{40, 41}}}.measure()
 	if *r.ExcessEventSeconds != 0 {
 		t.Errorf("area of a lag that was in its band: %v", *r.ExcessEventSeconds)
+	}
+	// A lag below the usual does not make up for one above it.
+	r = scene{input: func(in *Input) {
+		for i := range in.Tenths {
+			in.Tenths[i].Lag = new(int64(100))
+			if i >= 250 && i < 260 {
+				in.Tenths[i].Lag = new(int64(0))
+			} else if i >= 260 && i < 290 {
+				in.Tenths[i].Lag = new(int64(2100))
+			}
+		}
+	}}.measure()
+	if !is(r.LagBack, 4.1, false) || math.Abs(*r.ExcessEventSeconds-3*2000) > 1 {
+		t.Errorf("%s, area %v", show(r.LagBack), *r.ExcessEventSeconds)
 	}
 	// A lag that never comes back has the area of all that was observed.
 	r = scene{input: func(in *Input) {
