@@ -89,7 +89,10 @@ func TestLock(t *testing.T) {
 	}
 	// A lock that is lost before its time is no lock.
 	held2 := make(chan error, 1)
-	go func() { _, err := Lock{View: "customer_profiles", For: 200 * time.Millisecond}.Inject(t.Context(), w); held2 <- err }()
+	go func() {
+		_, err := Lock{View: "customer_profiles", For: 200 * time.Millisecond}.Inject(t.Context(), w)
+		held2 <- err
+	}()
 	idle := func() bool {
 		return count(t, conn, "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database() AND query LIKE '%pg_locks%'") == 1
 	}

@@ -50,6 +50,8 @@ type container struct {
 	*journal
 	name string
 	deaf bool // signals fail
+	// onPause is called when it was paused; nil for nothing.
+	onPause func()
 }
 
 func (c *container) Name() string  { return c.name }
@@ -60,6 +62,9 @@ func (c *container) Signal(_ context.Context, signal infra.Signal) error {
 		return errors.New("no engine")
 	}
 	c.add("%s %v", c.name, signal)
+	if signal == infra.Pause && c.onPause != nil {
+		c.onPause()
+	}
 	return nil
 }
 
