@@ -22,6 +22,8 @@ type Environment struct {
 	Postgres    string        `json:"postgres"` // connection string
 	Rules       bank.Rules    `json:"rules"`
 	Settings    Settings      `json:"settings"`
+	// Conditions are what a fault does to a component's connections from the first one on, by their far side; nil: nothing.
+	Conditions map[string]network.Conditions `json:"conditions,omitempty"`
 	// Network is what the connections of a component's process go over. The process makes its own; nil is a good one.
 	Network *network.Network `json:"-"`
 }

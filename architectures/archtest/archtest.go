@@ -10,7 +10,6 @@ package archtest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,7 +17,6 @@ import (
 
 	"lkbench/architectures"
 	"lkbench/internal/infra"
-	"lkbench/internal/network"
 	"lkbench/internal/proc"
 )
 
@@ -51,14 +49,10 @@ func Main(m *testing.M, archs ...architectures.Architecture) {
 
 // component runs one component until its life line closes.
 func component(archs []architectures.Architecture, arch, name string) error {
-	connections := network.New()
-	ctx, input, err := proc.LifelineServing(context.Background(), os.Stdin, network.Serve(connections))
+	var env architectures.Environment
+	ctx, err := proc.LifelineServing(context.Background(), os.Stdin, env.Begin)
 	if err != nil {
 		return err
-	}
-	env := architectures.Environment{Network: connections}
-	if err := json.Unmarshal(input, &env); err != nil {
-		return fmt.Errorf("the environment on standard input: %w", err)
 	}
 	for _, a := range archs {
 		for _, c := range a.Components() {

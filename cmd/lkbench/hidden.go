@@ -1,15 +1,12 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"lkbench/architectures"
 	"lkbench/internal/infra"
-	"lkbench/internal/network"
 	"lkbench/internal/proc"
 	"lkbench/internal/runner"
 )
@@ -42,15 +39,10 @@ func componentCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: runner.ComponentVerb + " ARCH NAME", Hidden: true, Args: exactly(2, "an architecture and a component"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// A fault of the network is set from outside. Standard input goes both ways: the answers leave by it, too.
-			connections := network.New()
-			ctx, input, err := proc.LifelineServing(cmd.Context(), os.Stdin, network.Serve(connections))
+			var env architectures.Environment
+			ctx, err := proc.LifelineServing(cmd.Context(), os.Stdin, env.Begin) // goes both ways: answers leave by it
 			if err != nil {
 				return err
-			}
-			env := architectures.Environment{Network: connections}
-			if err := json.Unmarshal(input, &env); err != nil {
-				return fmt.Errorf("the environment on standard input: %w", err)
 			}
 			arch, err := architecture(args[0])
 			if err != nil {

@@ -29,13 +29,18 @@ func Lifeline(ctx context.Context, stdin io.Reader) (context.Context, []byte, er
 	return watch(ctx, func() { _, _ = io.Copy(io.Discard, reader) }), input, nil
 }
 
-// LifelineServing is Lifeline for a child that can be told something: what Process.Tell sends is given to answer, one command
-// after the other. While answer runs, the end of the parent is not noticed. line is standard input, which goes both ways.
-func LifelineServing(ctx context.Context, line io.ReadWriter, answer func(command []byte) []byte) (context.Context, []byte, error) {
+// LifelineServing is Lifeline for a child that can be told something: begin is given the input and gives what answers the
+// commands of Process.Tell, one after the other. While that runs, the end of the parent is not noticed. line is standard input,
+// which goes both ways.
+func LifelineServing(ctx context.Context, line io.ReadWriter, begin func(input []byte) (answer func(command []byte) []byte, err error)) (context.Context, error) {
 	reader := bufio.NewReader(line)
 	input, err := readInput(reader)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	answer, err := begin(input)
+	if err != nil {
+		return nil, err
 	}
 	return watch(ctx, func() {
 		for {
@@ -47,7 +52,7 @@ func LifelineServing(ctx context.Context, line io.ReadWriter, answer func(comman
 			// A parent that has gone does not read it; the next reading tells.
 			_, _ = line.Write(slices.Concat(number, space, answer(command), newline))
 		}
-	}), input, nil
+	}), nil
 }
 
 func readInput(reader *bufio.Reader) ([]byte, error) {

@@ -16,15 +16,17 @@ import (
 // beServer answers every command with how many there were and its beginning.
 func beServer() {
 	commands := 0
-	ctx, input, err := LifelineServing(context.Background(), os.Stdin, func(command []byte) []byte {
-		commands++
-		return fmt.Appendf(nil, "%d %s", commands, command[:min(len(command), 20)])
+	ctx, err := LifelineServing(context.Background(), os.Stdin, func(input []byte) (func([]byte) []byte, error) {
+		fmt.Printf("%s\n", input)
+		return func(command []byte) []byte {
+			commands++
+			return fmt.Appendf(nil, "%d %s", commands, command[:min(len(command), 20)])
+		}, nil
 	})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	fmt.Printf("%s\n", input)
 	<-ctx.Done()
 	os.Exit(0)
 }

@@ -133,9 +133,10 @@ func (m member) Replace(ctx context.Context) (fault.Former, error) {
 // Network implements fault.Component.
 func (m member) Network(ctx context.Context, to string, c network.Conditions) error {
 	m.mu.Lock()
-	slot := m.slots[m.name]
-	slot.conditions[to] = c
-	if c == (network.Conditions{}) {
+	slot, lasting := m.slots[m.name], c
+	lasting.Reset = false
+	slot.conditions[to] = lasting
+	if lasting == (network.Conditions{}) {
 		delete(slot.conditions, to)
 	}
 	m.mu.Unlock()
@@ -148,7 +149,7 @@ func (m member) Network(ctx context.Context, to string, c network.Conditions) er
 		if err == nil || !ended(p) || ctx.Err() != nil {
 			return err
 		}
-		// It ended meanwhile: the next process is told when it starts, and asked again here.
+		// It ended meanwhile: the next process starts with the conditions, and is asked again here.
 	}
 }
 

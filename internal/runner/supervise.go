@@ -27,7 +27,7 @@ const ComponentVerb = "__component"
 type supervisor struct {
 	executable string
 	arch       string
-	input      []byte // the environment as one JSON line
+	env        architectures.Environment // without Conditions
 	logs       string
 	track      func(*proc.Process) error // records a process for the sweep, should it outlive the harness
 	now        func() time.Duration      // since origin; negative before it
@@ -56,12 +56,8 @@ type slot struct {
 // supervise starts every component that is not on demand. shutdown must be called even after an error.
 func supervise(executable string, arch architectures.Architecture, env architectures.Environment, logs string,
 	track func(*proc.Process) error, now func() time.Duration) (*supervisor, error) {
-	input, err := json.Marshal(env)
-	if err != nil {
-		return nil, err
-	}
 	s := &supervisor{
-		executable: executable, arch: arch.Name(), input: input, logs: logs, track: track, now: now,
+		executable: executable, arch: arch.Name(), env: env, logs: logs, track: track, now: now,
 		slots: map[string]*slot{}, changed: make(chan struct{}),
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -92,9 +88,13 @@ func (s *supervisor) launch(name string) error {
 
 // start starts a process and makes it the component's.
 func (s *supervisor) start(name string) (*proc.Process, error) {
+	input, err := s.input(name)
+	if err != nil {
+		return nil, err
+	}
 	p, err := proc.Start(proc.Spec{
 		Name: name, Executable: s.executable, Args: []string{ComponentVerb, s.arch, name},
-		Log: filepath.Join(s.logs, name+".log"), Input: s.input,
+		Log: filepath.Join(s.logs, name+".log"), Input: input,
 	})
 	if err != nil {
 		return nil, err
@@ -106,17 +106,19 @@ func (s *supervisor) start(name string) (*proc.Process, error) {
 	slot := s.slots[name]
 	slot.process = p
 	s.all = append(s.all, p)
-	conditions := make(map[string]network.Conditions, len(slot.conditions))
-	for to, c := range slot.conditions {
-		conditions[to] = c
-	}
 	s.announce()
 	s.mu.Unlock()
-	for to, c := range conditions {
-		// A process that cannot be told has ended, and its successor is told again.
-		s.wait.Go(func() { _ = network.Tell(s.ctx, p, to, c) })
-	}
 	return p, nil
+}
+
+// input is what a component's process reads first: its environment as one JSON line. The conditions of its network are a part
+// of it, so that not one connection is opened without them; what is told while it starts comes after.
+func (s *supervisor) input(name string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	env := s.env
+	env.Conditions = s.slots[name].conditions
+	return json.Marshal(env)
 }
 
 // announce wakes whoever waits for a slot to change. The lock is held.

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) < 4 || os.Args[1] != ComponentVerb {
 		os.Exit(m.Run())
 	}
+	if os.Args[3] == "wired" {
+		wired()
+	}
 	ctx, _, err := proc.Lifeline(context.Background(), os.Stdin)
 	if err != nil {
 		os.Exit(1)
