@@ -148,6 +148,26 @@ func Test(t *testing.T, arch architectures.Architecture, options ...Option) {
 	kills("reprocess under kills", conditions{reprocess: true, crashes: true, late: true, disturb: (*trial).kills})
 }
 
+// CatchesReprocess fails the test unless the suite shows that an architecture which works as long as nothing is processed again
+// does that wrongly. Nothing is killed: it is wrong by itself.
+func CatchesReprocess(t *testing.T, broken architectures.Architecture) {
+	w := newWorld(t, infra.Embedded{})
+	if err := w.trial(t, broken, conditions{}); err != nil {
+		t.Fatalf("the broken architecture does not even work while nothing is processed again: %v", err)
+	}
+	for seed := range uint64(seeds) {
+		err := w.trial(t, broken, conditions{seed: seed, reprocess: true, crashes: true})
+		if errors.As(err, new(incorrect)) || errors.As(err, new(fellBack)) || errors.As(err, new(misreported)) {
+			t.Logf("caught with seed %d: %.200s", seed, err)
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatalf("%s is broken, but %d seeds have not shown it", broken.Name(), seeds)
+}
+
 // Catches fails the test unless the suite's random kills show that the architecture is broken. It is how the suite
 // proves itself.
 func Catches(t *testing.T, broken architectures.Architecture) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"golang.org/x/sync/errgroup"
 
 	"lkbench/architectures"
 	"lkbench/internal/infra"
@@ -26,20 +27,27 @@ func (tr *trial) sleep(d time.Duration) error {
 	}
 }
 
-// kills ends every component once or twice with SIGKILL, at random moments.
+// kills ends every component once or twice with SIGKILL, at random moments; one on demand while it runs.
 func (tr *trial) kills() error {
 	type kill struct {
-		at       time.Duration
-		name     string
-		onDemand bool
+		at   time.Duration
+		name string
 	}
 	var plan []kill
+	var hunts errgroup.Group
 	for _, c := range tr.arch.Components() {
-		if c.OnDemand && !tr.conditions.reprocess {
+		if c.OnDemand {
+			if tr.reprocess {
+				waits := make([]time.Duration, 1+tr.random.IntN(3))
+				for i := range waits {
+					waits[i] = time.Duration(tr.random.Int64N(int64(onDemandLife)))
+				}
+				hunts.Go(func() error { return tr.hunt(c.Name, waits) })
+			}
 			continue
 		}
 		for range 1 + tr.random.IntN(2) {
-			plan = append(plan, kill{time.Duration(tr.random.Int64N(int64(tr.length))), c.Name, c.OnDemand})
+			plan = append(plan, kill{time.Duration(tr.random.Int64N(int64(tr.length))), c.Name})
 		}
 	}
 	slices.SortFunc(plan, func(a, b kill) int { return int(a.at - b.at) })
@@ -49,19 +57,47 @@ func (tr *trial) kills() error {
 			return err
 		}
 		p := tr.keeper.current(k.name)
-		if p == nil || ended(p) && p.Err() == nil {
-			continue // on demand, and not there
-		}
 		if err := p.Kill(); err != nil {
 			return err
 		}
 		<-p.Done()
 		if p.Err() == nil {
-			if k.onDemand {
-				continue // it had just done its work
-			}
 			return fmt.Errorf("%s was to be killed and has ended well", k.name)
 		}
+	}
+	return hunts.Wait()
+}
+
+const (
+	// onDemandLife is about how long a component on demand takes for the stream of a trial, its start included.
+	onDemandLife = 400 * time.Millisecond
+	// onDemandWithin is how long a hunt waits for it to run at all, or again.
+	onDemandWithin = 3 * time.Second
+)
+
+// hunt kills a component on demand again and again, each time so long after it was seen to run, as long as it does.
+func (tr *trial) hunt(name string, waits []time.Duration) error {
+	for _, wait := range waits {
+		deadline := time.Now().Add(onDemandWithin)
+		p := tr.keeper.current(name)
+		for ; p == nil || ended(p); p = tr.keeper.current(name) {
+			if time.Now().After(deadline) {
+				return nil
+			}
+			if err := tr.sleep(time.Millisecond); err != nil {
+				return err
+			}
+		}
+		if err := tr.sleep(wait); err != nil {
+			return err
+		}
+		if ended(p) {
+			continue
+		}
+		if err := p.Kill(); err != nil {
+			return err
+		}
+		<-p.Done() // it may have ended by itself at the last moment
 	}
 	return nil
 }

@@ -95,9 +95,16 @@ func (tr *trial) correction(rules bank.Rules) (*oracle.Change, error) {
 	}
 	if r.StartedAt == nil || r.StartedAt.Before(r.RequestedAt) || r.SwitchedAt.Before(*r.StartedAt) || r.DoneAt.Before(r.SwitchedAt.Add(grace)) ||
 		r.Attempts < 1 || tr.disturb == nil && r.Attempts != 1 || r.Events == 0 {
-		return nil, fmt.Errorf("the account of the reprocessing cannot be: %+v", *r)
+		return nil, misreported(*r)
 	}
 	return change, nil
+}
+
+// misreported is an account of a reprocessing that cannot be true.
+type misreported architectures.Reprocessing
+
+func (m misreported) Error() string {
+	return fmt.Sprintf("the account of the reprocessing cannot be: %+v", architectures.Reprocessing(m))
 }
 
 // corrected waits until the last request has come as far as wanted.

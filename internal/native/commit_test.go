@@ -97,8 +97,16 @@ func TestCommit(t *testing.T) {
 	}
 	in.take(record(1, 0, "c"))
 	b := in.handOver(&Batch{})
+	produced := 0
+	c.produce = func(_ context.Context, letters []letter) error {
+		produced += len(letters)
+		return nil
+	}
 	if err := c.commit(t.Context(), b); err != nil {
 		t.Fatal(err)
+	}
+	if produced != 1 {
+		t.Errorf("%d dead letters produced, want 1", produced)
 	}
 	const state = `select string_agg(concat_ws(' ', component, partition, next_offset, rebuild_offset, late, duplicates, dead_letters), ', ' order by partition) from offsets`
 	if got, want := one[string](t, conn, state), "stream 0 4 0 0 1 1, stream 1 1 0 0 0 0"; got != want {
@@ -122,9 +130,13 @@ func TestCommit(t *testing.T) {
 		got.state.newest != bank.Micros(time.Date(2026, 1, 1, 0, 0, 2, 0, time.UTC).UnixMicro()) {
 		t.Errorf("resumed at %+v", got)
 	}
+	if err := c.commit(t.Context(), &Batch{}); !errors.Is(err, ErrReplaced) {
+		t.Errorf("the old process looks: %v", err)
+	}
 	in.take(record(0, 4, "d"))
-	if err := c.commit(t.Context(), in.handOver(&Batch{})); !errors.Is(err, ErrReplaced) {
-		t.Errorf("the old process commits: %v", err)
+	in.take(record(0, 5, ""))
+	if err := c.commit(t.Context(), in.handOver(&Batch{})); !errors.Is(err, ErrReplaced) || produced != 1 {
+		t.Errorf("the old process commits: %v, %d dead letters in all", err, produced)
 	}
 	in2.take(record(0, 4, "d"))
 	if err := c2.commit(t.Context(), in2.handOver(&Batch{})); err != nil {
@@ -157,6 +169,43 @@ func TestCommitCompares(t *testing.T) {
 				t.Errorf("%d events written", n)
 			}
 		})
+	}
+}
+
+// TestCommitMeetsASuccessor: while a commit waits for its rows, others are put in their place, at the same offsets.
+func TestCommitMeetsASuccessor(t *testing.T) {
+	address, conn := database(t)
+	c, in := opened(t, address, &written{})
+	in.take(record(0, 0, "a"))
+	in.take(record(1, 0, ""))
+	c.produce = func(context.Context, []letter) error {
+		t.Error("dead letters are produced")
+		return nil
+	}
+	look, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer look.Close(context.Background())
+	outcome := make(chan error, 1)
+	if err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), `create temp table next on commit drop as select * from offsets; select from offsets for update`); err != nil {
+			return err
+		}
+		go func() { outcome <- c.commit(t.Context(), in.handOver(&Batch{})) }()
+		for one[int](t, look, `select count(*) from pg_locks where not granted`) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		_, err := tx.Exec(t.Context(), `delete from offsets; insert into offsets select * from next`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-outcome; !errors.Is(err, ErrReplaced) {
+		t.Errorf("the commit ends with %v", err)
+	}
+	if n := one[int](t, conn, `select count(*) from written`); n != 0 {
+		t.Errorf("%d events written", n)
 	}
 }
 

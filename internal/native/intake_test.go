@@ -91,6 +91,53 @@ func TestIntakeRebuilds(t *testing.T) {
 	}
 }
 
+// TestIntakeIsBounded takes what lies below the bounds, be they in a gap of the log, and goes on from there.
+func TestIntakeIsBounded(t *testing.T) {
+	in := newIntake(config(true), usual, []row{{newest: noTime}, {newest: noTime}})
+	in.silent = true
+	in.bound([]int64{3, 2})
+	if in.bounded() {
+		t.Error("nothing was taken, yet the bounds are reached")
+	}
+	take := func(partition int32, from, to int64) {
+		for n := from; n < to; n++ {
+			in.take(record(partition, n, fmt.Sprint("T", partition, n)))
+		}
+	}
+	take(0, 0, 5)
+	in.take(record(1, 0, ""))
+	in.take(record(1, 7, "far")) // nothing between
+	if in.bounded() {
+		t.Error("not handed over, yet the bounds are reached")
+	}
+	b := in.handOver(&Batch{})
+	if !in.bounded() || len(b.Events) != 3 || len(b.letters) != 0 || b.positions[0].next != 3 || b.positions[1].next != 2 || b.positions[1].deadLetters != 1 {
+		t.Errorf("bounded %v, %d events, %d dead letters, positions %v", in.bounded(), len(b.Events), len(b.letters), b.positions)
+	}
+	if from := in.start(); from[0] != 3 || from[1] != 1 {
+		t.Errorf("goes on from %v, want 3 and 1", from)
+	}
+
+	in.bound([]int64{5, 4})
+	in.cut(1, 6) // nothing is left below the bound
+	take(0, 3, 4)
+	in.cut(0, 4)
+	take(0, 4, 6)
+	b = in.handOver(b)
+	if !in.bounded() || len(b.Events) != 2 || b.positions[1].next != 4 {
+		t.Errorf("bounded %v, %d events, positions %v", in.bounded(), len(b.Events), b.positions)
+	}
+
+	in.silent = false
+	in.bound(nil)
+	in.take(record(0, 5, ""))
+	in.take(record(1, 7, "far"))
+	b = in.handOver(b)
+	if in.bounded() || len(b.Events) != 1 || len(b.letters) != 1 || b.positions[0].next != 6 || b.positions[1].next != 8 {
+		t.Errorf("bounded %v, %d events, %d dead letters, positions %v", in.bounded(), len(b.Events), len(b.letters), b.positions)
+	}
+}
+
 // TestIntakeWithoutDetection accepts all that is well-formed.
 func TestIntakeWithoutDetection(t *testing.T) {
 	c := config(false)

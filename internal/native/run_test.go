@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"lkbench/internal/infra/infratest"
@@ -124,6 +125,81 @@ func TestRunEndsWithoutItsRecords(t *testing.T) {
 	}
 	if err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "read topic in") {
 		t.Errorf("offsets beyond the log: %v", err)
+	}
+}
+
+// TestRunGoesOnAfterTheLogWasCut deletes records that were not read yet: in one partition some, in the other all. Some that
+// the state would be rebuilt from go as well.
+func TestRunGoesOnAfterTheLogWasCut(t *testing.T) {
+	address, conn := database(t)
+	brokers := infratest.Kafka(t, 2, "in", "dead")
+	c := config(true)
+	c.Sink, c.Environment.Postgres, c.Environment.Kafka = &written{}, address, brokers
+	c.Environment.Topic, c.Environment.DeadLetters = "in", "dead"
+	client, err := brokers.NewClient(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	send := func(p int32, n int) {
+		for i := range n {
+			r := record(p, int64(i), fmt.Sprint("T", p, one[int](t, conn, `select nextval('ids')`)))
+			r.Topic, r.Offset = "in", 0
+			if err := client.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	process := func(next string) {
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- Run(ctx, c) }()
+		for one[string](t, conn, `select coalesce(string_agg(next_offset::text, ' ' order by partition), '') from offsets`) != next {
+			select {
+			case err := <-ended:
+				t.Fatal(err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), `create sequence ids`); err != nil {
+		t.Fatal(err)
+	}
+	send(0, 20)
+	send(1, 10)
+	process("20 10")
+	send(0, 20)
+	send(1, 10)
+	cut := kadm.Offsets{}
+	cut.AddOffset("in", 0, 30, -1)
+	cut.AddOffset("in", 1, 20, -1)
+	if _, err := kadm.NewClient(client).DeleteRecords(t.Context(), cut); err != nil {
+		t.Fatal(err)
+	}
+	process("40 20")
+	if n := one[int](t, conn, `select count(*) from written`); n != 40 {
+		t.Errorf("%d events written, want 30 before the cut and 10 after it", n)
+	}
+}
+
+// TestRunNoticesItsSuccessor: a component with nothing to commit ends too when another has taken over.
+func TestRunNoticesItsSuccessor(t *testing.T) {
+	address, conn := database(t)
+	c := config(true)
+	c.Sink, c.Environment.Postgres, c.Environment.Kafka = &written{}, address, infratest.Kafka(t, 2, "in", "dead")
+	c.Environment.Topic, c.Environment.DeadLetters = "in", "dead"
+	ended := make(chan error, 1)
+	go func() { ended <- Run(t.Context(), c) }()
+	for one[int](t, conn, `select count(*) from offsets`) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	opened(t, address, &written{})
+	if err := <-ended; !errors.Is(err, ErrReplaced) {
+		t.Errorf("ended with %v", err)
 	}
 }
 

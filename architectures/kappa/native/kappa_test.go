@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	archtest.Main(m, New(), broken{name: "offsets-first"}, broken{name: "results-first", resultsFirst: true})
+	archtest.Main(m, New(), broken{name: "offsets-first"}, broken{name: "results-first", resultsFirst: true}, hastyOnes[0], hastyOnes[1])
 }
 
 func TestConformance(t *testing.T) { archtest.Test(t, New()) }
@@ -44,5 +44,12 @@ func TestConformanceOnExternal(t *testing.T) {
 func TestSuiteCatches(t *testing.T) {
 	for _, b := range []broken{{name: "offsets-first"}, {name: "results-first", resultsFirst: true}} {
 		t.Run(b.name, func(t *testing.T) { archtest.Catches(t, b) })
+	}
+}
+
+// TestSuiteCatchesHaste shows that the suite can tell a right switch from a wrong one.
+func TestSuiteCatchesHaste(t *testing.T) {
+	for _, h := range hastyOnes {
+		t.Run(h.name, func(t *testing.T) { archtest.CatchesReprocess(t, h) })
 	}
 }
