@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,15 +59,18 @@ func Save(dir string, f File) (path string, err error) {
 		return "", errors.New("capacity: there is no rate to save")
 	}
 	f.SchemaVersion = schemaVersion
-	content, err := json.MarshalIndent(f, "", "  ")
-	if err != nil {
+	var content bytes.Buffer
+	encoder := json.NewEncoder(&content)
+	encoder.SetEscapeHTML(false) // an objective is to be read by people
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(f); err != nil {
 		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
 	path = filepath.Join(dir, prefix+f.Arch+"-"+f.MeasuredAt.UTC().Format("20060102T150405.000Z")+".json")
-	return path, WriteFile(path, append(content, '\n'))
+	return path, WriteFile(path, content.Bytes())
 }
 
 // WriteFile writes a file at once or not at all: under another name first, synced, then renamed.

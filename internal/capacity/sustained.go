@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"lkbench/results"
@@ -15,17 +16,20 @@ const baseline = "baseline"
 
 // Sustained judges one run at a steady rate by docs/capacity.md: the measurement is valid, everything was processed and nothing
 // lost, the lag's slope after warm-up is at most 1% of the offered rate, and every expectation of the run's scenario, the objective,
-// is met. It fills in everything of a probe but Rate and Confirmation.
+// is met. A slope that the scatter of the lag itself explains is none. It fills in everything of a probe but Rate and Confirmation.
 func Sustained(r *results.Record, seconds []results.Second) Probe {
 	p := probeOf(r)
-	p.LagSlope = LagSlope(seconds)
+	lag, measured := lagTrend(seconds)
+	if measured {
+		p.LagSlope = &lag.slope
+	}
 	switch why := unsound(r); {
 	case why != "":
 		p.Why = why
-	case p.LagSlope == nil:
+	case !measured:
 		p.Why = "the lag was not measured"
-	case *p.LagSlope > maxLagSlope:
-		p.Why = fmt.Sprintf("the lag grew by %.1f%% of the offered rate every second; the limit is %g%%", 100**p.LagSlope, 100*maxLagSlope)
+	case lag.slope > maxLagSlope && lag.slope > lag.doubt:
+		p.Why = fmt.Sprintf("the lag grew by %.1f%% of the offered rate every second; the limit is %g%%", 100*lag.slope, 100*maxLagSlope)
 	case r.Verdict.Status != results.Passed:
 		p.Why = firstReason(r)
 	}
@@ -37,7 +41,9 @@ func Sustained(r *results.Record, seconds []results.Second) Probe {
 // so long after the fault took effect lag and alert p99 were back in their bands to stay and all answers were right again.
 func Recoverable(r *results.Record, seconds []results.Second, within time.Duration) Probe {
 	p := probeOf(r)
-	p.LagSlope = LagSlope(seconds)
+	if lag, measured := lagTrend(seconds); measured {
+		p.LagSlope = &lag.slope
+	}
 	switch why := unsound(r); {
 	case why != "":
 		p.Why = why
@@ -104,32 +110,59 @@ func firstReason(r *results.Record) string {
 	return r.Verdict.Reasons[0]
 }
 
-// LagSlope is the slope of the line of least squares through the lag at the end of each measured second, as a share of the
-// offered rate: 0.01 means that each second 1% of what is offered comes to wait. Nil if fewer than three seconds were measured.
-func LagSlope(seconds []results.Second) *float64 {
+// trend is the line of least squares through the lag at the end of each measured second, in shares of the offered rate.
+type trend struct {
+	slope float64 // 0.01: each second 1% of what is offered comes to wait
+	doubt float64 // with 97.5% certainty the lag grew by more than slope − doubt
+}
+
+// lagTrend gives the trend of the lag; false if fewer than three seconds were measured.
+func lagTrend(seconds []results.Second) (trend, bool) {
 	var at, lag []float64
-	offered, counted := 0.0, 0.0
+	offered := 0.0
 	for _, s := range seconds {
 		if s.Phase != baseline || s.Lag == nil || s.Offered == nil {
 			continue
 		}
 		at, lag = append(at, float64(s.Second)), append(lag, float64(*s.Lag))
-		offered, counted = offered+float64(*s.Offered), counted+1
+		offered += float64(*s.Offered)
 	}
-	if counted < 3 || offered == 0 {
-		return nil
+	if len(lag) < 3 || offered == 0 {
+		return trend{}, false
 	}
-	share := slope(at, lag) / (offered / counted)
-	return &share
+	rate := offered / float64(len(lag))
+	slope, deviation := line(at, lag)
+	return trend{slope / rate, quantile(len(lag)-2) * deviation / rate}, true
 }
 
-// slope of the line of least squares.
-func slope(x, y []float64) float64 {
+// line gives the slope of the line of least squares and the slope's standard error.
+func line(x, y []float64) (slope, deviation float64) {
 	n := float64(len(x))
-	var sx, sy, sxx, sxy float64
+	var meanX, meanY float64
 	for i := range x {
-		sx, sy = sx+x[i], sy+y[i]
-		sxx, sxy = sxx+x[i]*x[i], sxy+x[i]*y[i]
+		meanX, meanY = meanX+x[i]/n, meanY+y[i]/n
 	}
-	return (n*sxy - sx*sy) / (n*sxx - sx*sx)
+	var sxx, sxy float64
+	for i := range x {
+		sxx, sxy = sxx+(x[i]-meanX)*(x[i]-meanX), sxy+(x[i]-meanX)*(y[i]-meanY)
+	}
+	slope = sxy / sxx
+	var rest float64
+	for i := range x {
+		d := y[i] - meanY - slope*(x[i]-meanX)
+		rest += d * d
+	}
+	return slope, math.Sqrt(rest / (n - 2) / sxx)
+}
+
+// quantile is the 97.5% quantile of Student's t, rounded up where it lies between two rows of the table.
+func quantile(freedom int) float64 {
+	table := []float64{12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23}
+	switch {
+	case freedom <= len(table):
+		return table[freedom-1]
+	case freedom < 20:
+		return 2.20
+	}
+	return 2.09
 }

@@ -46,28 +46,39 @@ func TestLagSlope(t *testing.T) {
 		{"shrinking", []float64{0.5, 0.4, 0.3}, -0.1},
 		{"a peak in the middle", []float64{0.1, 0.1, 0.8, 0.1, 0.1}, 0},
 	} {
-		got := LagSlope(lags(c.lag...))
-		if got == nil || math.Abs(*got-c.want) > 1e-9 {
+		got, measured := lagTrend(lags(c.lag...))
+		if !measured || math.Abs(got.slope-c.want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
-	if LagSlope(lags(0.1, 0.2)) != nil || LagSlope([]results.Second{{Phase: baseline}, {Phase: baseline}, {Phase: baseline}}) != nil {
-		t.Error("a slope of what was not measured")
+	for _, few := range [][]results.Second{lags(0.1, 0.2), {{Phase: baseline}, {Phase: baseline}, {Phase: baseline}}} {
+		if _, measured := lagTrend(few); measured {
+			t.Error("a slope of what was not measured")
+		}
 	}
 }
 
-// TestLagSlopeUnderNoise: a slope of 1% is told from one of 3% and from none, in lag that varies by 20 ms of load.
-func TestLagSlopeUnderNoise(t *testing.T) {
-	for seed := range uint64(200) {
-		random := rand.New(rand.NewPCG(seed, 2))
-		for _, want := range []float64{0, 0.03} {
+// TestLagUnderNoise: a rate 5% beyond the limit is told from one that is held, in lag that varies by a tenth of a second of load,
+// and seldom is one that is held taken for too much.
+func TestLagUnderNoise(t *testing.T) {
+	for _, c := range []struct {
+		seconds     int
+		growth      float64
+		least, most int // how many of 400 are not held
+	}{{20, 0, 0, 16}, {20, 0.05, 400, 400}, {5, 0, 0, 16}, {5, 0.2, 360, 400}} {
+		failed := 0
+		for seed := range uint64(400) {
+			random := rand.New(rand.NewPCG(seed, 2))
 			var noisy []float64
-			for i := range 20 {
-				noisy = append(noisy, 0.1+want*float64(i)+0.02*(2*random.Float64()-1))
+			for i := range c.seconds {
+				noisy = append(noisy, 0.1+c.growth*float64(i)+0.1*(2*random.Float64()-1))
 			}
-			if got := LagSlope(lags(noisy...)); math.Abs(*got-want) > 0.005 {
-				t.Errorf("seed %d: %v, want %v", seed, *got, want)
+			if p := Sustained(passed(), lags(noisy...)); !p.Held {
+				failed++
 			}
+		}
+		if failed < c.least || failed > c.most {
+			t.Errorf("%d s, lag growing by %v: %d of 400 not held, want %d to %d", c.seconds, c.growth, failed, c.least, c.most)
 		}
 	}
 }
