@@ -146,6 +146,9 @@ func TestReadsBack(t *testing.T) {
 			Drain:  duration(t, "drain", time.Second, time.Hour),
 			Limits: Limits{duration(t, "delay", micro, time.Hour), duration(t, "lag", micro, time.Hour), share(t, "shortfall", 1), rapid.IntRange(1, 65_536).Draw(t, "mib")},
 		}
+		if s.Events.Order == orderFile {
+			s.Events.Repeats = 0
+		}
 		if rapid.Bool().Draw(t, "missing given") {
 			missing := share(t, "missing", 1)
 			s.Events.Missing = &missing

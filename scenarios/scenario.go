@@ -14,8 +14,8 @@ type Scenario struct {
 	Name        string `yaml:"name"`
 	Description string `yaml:"description"`
 	Seed        uint64 `yaml:"seed"`
-	// TimeScale multiplies everything in wall-clock time: warmup, load, faults, reprocess, recovery and batch_every. LoadScale
-	// multiplies every absolute rate of the load. Parse applies both, so they are 1 in a parsed scenario.
+	// TimeScale multiplies what takes wall-clock time: warmup, load, bursts, faults, reprocess, recovery and batch_every. LoadScale
+	// multiplies every absolute rate of the load, and the events of a replay. Parse applies both, so they are 1 in a parsed scenario.
 	TimeScale  float64     `yaml:"time_scale"`
 	LoadScale  float64     `yaml:"load_scale"`
 	Partitions int         `yaml:"partitions"` // default 4
@@ -34,8 +34,8 @@ type Scenario struct {
 	Expect     []Expect    `yaml:"expect"`
 }
 
-// Events says where the events come from and how untidy they are. Duplicates, malformed and boundary events exclude each
-// other, so their shares add up to 1 at most, and so do late and disorder.
+// Events says where the events come from and how untidy they are. Duplicates, repeats, malformed, oversized
+// and boundary events exclude each other, so their shares add up to 1 at most, and so do late and disorder.
 type Events struct {
 	Source     string   `yaml:"source"`         // synthetic (default) or csv
 	File       string   `yaml:"file,omitempty"` // for csv, from the working directory; the flag --data sets it
@@ -52,7 +52,7 @@ type Events struct {
 	Burst      *Burst   `yaml:"burst,omitempty"`     // of anomalies
 	Late       Late     `yaml:"late"`
 	Missing    *Share   `yaml:"missing,omitempty"` // share of events without balance, and as many without location; default as in the profile
-	Boundary   Share    `yaml:"boundary"`          // events that lie exactly on a rule's threshold, or one paisa beside it; default 0.01
+	Boundary   Share    `yaml:"boundary"`          // events that lie exactly on a rule's threshold, or one paisa beside it; default 0.001
 }
 
 // Burst makes a share of the events of a span raise alerts, again and again.

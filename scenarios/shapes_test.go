@@ -61,6 +61,8 @@ var refusedShapes = []struct {
 		"x.yaml:3: events.repeats: is -1, expected 0 to 1",
 		"x.yaml:4: events.oversized: is 1.5, expected 0 to 1",
 		"x.yaml:5: events.burst.share: is 2, expected 0 to 1"}},
+	{name: "repeats in the order of a file", text: step + "events: {source: csv, file: a.csv, order: file, repeats: 0.1}", want: []string{
+		"x.yaml:2: events.repeats: is given with order: file, where most rows lie beyond the horizon anyhow, expected order: event_time"}},
 	{name: "more than there is", text: step + "events: {malformed: 0.2, oversized: 0.2, duplicates: 0.2, repeats: 0.2, boundary: 0.25}", want: []string{
 		"x.yaml:2: events: has shares of malformed, oversized, duplicates, repeats and boundary with the sum 1.05, expected 1 at most, because they exclude each other"}},
 	{name: "bursts", text: step + "events: {burst: {every: 1s, for: 2s, share: 1}}", want: []string{

@@ -87,6 +87,7 @@ func (d *decoder) events(e Events) {
 		d.check(e.Order != orderFile, "events.order", "is file, expected it with source: csv only")
 	case sourceCSV:
 		d.check(e.File != "", "events.file", "is missing, expected the path of a CSV file, because source is csv")
+		d.check(e.Order != orderFile || e.Repeats == 0, "events.repeats", "is given with order: file, where most rows lie beyond the horizon anyhow, expected order: event_time")
 		d.check(isLine(e.File), "events.file", "has characters that cannot be printed, expected the path of a CSV file")
 	}
 	between(d, "events.speed", e.Speed, 0.001, 1_000_000)
