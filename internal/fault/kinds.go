@@ -75,6 +75,8 @@ func New(f scenarios.Fault) (Fault, error) {
 		return CPU{Target: f.Target, Share: float64(f.Share), For: lasts}, nil
 	case KindMemory:
 		return Memory{Target: f.Target, MiB: f.MiB, For: lasts}, nil
+	case KindLatency, KindBandwidth, KindDrop, KindReset, KindPartition:
+		return newNetwork(f), nil
 	case KindDiskFull:
 		return DiskFull{For: lasts}, nil
 	case KindDiskSlow:
@@ -91,6 +93,9 @@ func New(f scenarios.Fault) (Fault, error) {
 		return LeaderMove{}, nil
 	case KindTopicFull:
 		return TopicFull{For: lasts}, nil
+	}
+	if f := newNetwork(f); f != nil {
+		return f, nil
 	}
 	return nil, unknownKind(f.Kind)
 }

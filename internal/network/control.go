@@ -20,16 +20,22 @@ type setting struct {
 
 // answer is the process's line.
 type answer struct {
-	OK    bool   `json:"ok,omitempty"`
-	Error string `json:"error,omitempty"`
+	OK        bool   `json:"ok,omitempty"`
+	Untouched bool   `json:"untouched,omitempty"` // see Network.Set
+	Error     string `json:"error,omitempty"`
 }
+
+// ErrUntouched says that conditions were set or taken away as asked, but did nothing: the process had no connection to that far
+// side, and tried to open none.
+var ErrUntouched = errors.New("no connection was open or asked for")
 
 // Serve gives what carries out the commands of Tell. An answer that is not an error says that the conditions hold.
 func Serve(n *Network) func(line []byte) []byte {
 	return func(line []byte) []byte {
-		reply := answer{OK: true}
-		if err := obey(n, line); err != nil {
-			reply = answer{Error: err.Error()}
+		untouched, err := obey(n, line)
+		reply := answer{OK: err == nil, Untouched: untouched}
+		if err != nil {
+			reply.Error = err.Error()
 		}
 		text, err := json.Marshal(reply)
 		if err != nil {
@@ -39,24 +45,23 @@ func Serve(n *Network) func(line []byte) []byte {
 	}
 }
 
-func obey(n *Network, line []byte) error {
+func obey(n *Network, line []byte) (untouched bool, err error) {
 	var c command
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&c); err != nil {
-		return fmt.Errorf("unknown command: %w", err)
+		return false, fmt.Errorf("unknown command: %w", err)
 	}
 	if c.Network == nil {
-		return errors.New(`unknown command: expected "network"`)
+		return false, errors.New(`unknown command: expected "network"`)
 	}
 	if c.Network.To != Kafka && c.Network.To != Postgres {
-		return fmt.Errorf("no connections go to %q: expected %s or %s", c.Network.To, Kafka, Postgres)
+		return false, fmt.Errorf("no connections go to %q: expected %s or %s", c.Network.To, Kafka, Postgres)
 	}
 	if err := c.Network.Conditions.check(); err != nil {
-		return err
+		return false, err
 	}
-	n.Set(c.Network.To, c.Network.Conditions)
-	return nil
+	return n.Set(c.Network.To, c.Network.Conditions), nil
 }
 
 // Process is what can be told something, as proc.Process.
@@ -64,7 +69,8 @@ type Process interface {
 	Tell(ctx context.Context, line []byte) (answer []byte, err error)
 }
 
-// Tell sets the conditions of a process's connections to a far side, and returns when they hold.
+// Tell sets the conditions of a process's connections to a far side, and returns when they hold. The error is ErrUntouched if a
+// reset had nothing to reset, or if the conditions that end with this call had nothing to do.
 func Tell(ctx context.Context, p Process, to string, c Conditions) error {
 	line, err := json.Marshal(command{&setting{to, c}})
 	if err != nil {
@@ -80,6 +86,9 @@ func Tell(ctx context.Context, p Process, to string, c Conditions) error {
 	}
 	if !reply.OK {
 		return fmt.Errorf("network to %s: the process refused: %s", to, reply.Error)
+	}
+	if reply.Untouched {
+		return fmt.Errorf("network to %s: %w", to, ErrUntouched)
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ func (silent) Tell(context.Context, []byte) ([]byte, error) { return nil, errors
 
 func TestTell(t *testing.T) {
 	n := New()
+	dial(t, n, listen(t, echo))
 	want := Conditions{Direction: Out, Latency: time.Second, Jitter: time.Millisecond, KiBPerS: 5, Drop: true}
 	if err := Tell(t.Context(), served(Serve(n)), Kafka, want); err != nil {
 		t.Fatal(err)
@@ -33,6 +34,40 @@ func TestTell(t *testing.T) {
 	if err := Tell(t.Context(), served(Serve(n)), Kafka, Conditions{}); err != nil || n.side(Kafka).out != nil {
 		t.Errorf("after the end: %+v, %v", n.side(Kafka).out, err)
 	}
+}
+
+// TestUntouched: conditions that did nothing to anybody are told from those that did.
+func TestUntouched(t *testing.T) {
+	n := New()
+	tell := func(c Conditions) bool {
+		err := Tell(t.Context(), served(Serve(n)), Kafka, c)
+		if err != nil && !errors.Is(err, ErrUntouched) {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	expect := func(what string, got, want bool) {
+		if got != want {
+			t.Errorf("%s: touched %v, want %v", what, got, want)
+		}
+	}
+	expect("reset without connection", tell(Conditions{Reset: true}), false)
+	expect("good to bad", tell(Conditions{Drop: true}), true) // not known yet
+	expect("its end", tell(Conditions{}), false)
+	expect("good to good", tell(Conditions{}), true)
+	tell(Conditions{Drop: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := n.Dialer(Kafka)(ctx, "tcp", "127.0.0.1:1"); err == nil {
+		t.Fatal("connected while nothing passes")
+	}
+	expect("its end, after an attempt", tell(Conditions{}), true)
+	conn := dial(t, n, listen(t, echo))
+	tell(Conditions{Latency: time.Second})
+	expect("its end, with a connection", tell(Conditions{}), true)
+	expect("reset of a connection", tell(Conditions{Reset: true}), true)
+	conn.Close()
+	expect("reset after it", tell(Conditions{Reset: true}), false)
 }
 
 func TestTellFails(t *testing.T) {

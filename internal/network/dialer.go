@@ -29,8 +29,9 @@ func (n *Network) Dialer(to string) DialFunc {
 	return n.side(to).dial
 }
 
-// Set changes what the open and the future connections to a far side suffer. When it returns, the conditions hold.
-func (n *Network) Set(to string, c Conditions) { n.side(to).set(c) }
+// Set changes what the open and the future connections to a far side suffer. When it returns, the conditions hold. It is
+// untouched if there was nothing to reset, or if nothing was or wanted to be connected while the conditions held that end now.
+func (n *Network) Set(to string, c Conditions) (untouched bool) { return n.side(to).set(c) }
 
 func (n *Network) side(to string) *side {
 	n.mu.Lock()
@@ -49,6 +50,7 @@ type side struct {
 	out, in *flow         // nil: good
 	changed chan struct{} // closed when the conditions change
 	open    map[*conn]struct{}
+	touched int // how many connections were open, or asked for, since the last change
 }
 
 // flow is what one direction of all connections to a far side suffers.
@@ -96,8 +98,10 @@ func (f *flow) delay(luck float64) time.Duration {
 	return max(0, f.latency+time.Duration((2*luck-1)*float64(f.jitter)))
 }
 
-func (s *side) set(c Conditions) {
+func (s *side) set(c Conditions) (untouched bool) {
 	s.mu.Lock()
+	untouched = c.Reset && len(s.open) == 0 || (s.out != nil || s.in != nil) && s.touched == 0
+	s.touched = len(s.open)
 	s.out, s.in = c.flow(Out), c.flow(In)
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -113,6 +117,7 @@ func (s *side) set(c Conditions) {
 		conn.out.adapt(conn.drain)
 		conn.in.adapt(conn.fill)
 	}
+	return untouched
 }
 
 // dial opens a connection. While either direction drops, no handshake comes about, so it hangs until ctx ends or that has
@@ -121,6 +126,9 @@ func (s *side) dial(ctx context.Context, network, address string) (net.Conn, err
 	failed := func() error {
 		return &net.OpError{Op: "dial", Net: network, Err: ctx.Err()} // timeouts look as those of net.Dialer to the clients
 	}
+	s.mu.Lock()
+	s.touched++
+	s.mu.Unlock()
 	out, in, changed := s.flows()
 	for ; out.drops() || in.drops(); out, in, changed = s.flows() {
 		select {
