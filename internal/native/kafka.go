@@ -28,6 +28,7 @@ func newClient(c Config, from []int64) (*kgo.Client, error) {
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
+		kgo.ProducerBatchMaxBytes(maxLetterBatch),
 	)...)
 }
 
@@ -110,6 +111,10 @@ func fetchError(fetches kgo.Fetches) error {
 // maxLetter bounds key and value of a dead letter together: brokers refuse records above 1 MiB, and the headers come on
 // top. A longer one is cut, which its header truncated_from tells.
 const maxLetter = 1_000_000
+
+// maxLetterBatch is what brokers take at once by default (max.message.bytes is 1048588): the longest letter with its headers is a
+// batch of its own. The client's own default has no room for the headers.
+const maxLetterBatch = 1 << 20
 
 // produce sends malformed records to the same partition of the dead-letter topic and returns when they are acknowledged.
 func produce(ctx context.Context, client *kgo.Client, topic string, letters []letter) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -200,6 +201,24 @@ func TestRunNoticesItsSuccessor(t *testing.T) {
 	opened(t, address, &written{})
 	if err := <-ended; !errors.Is(err, ErrReplaced) {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// TestLongestLetter: what is cut to the longest letter passes producer and broker. (One that did not held the scenario poison up.)
+func TestLongestLetter(t *testing.T) {
+	var c Config
+	c.Environment.Kafka = infratest.Kafka(t, 2, "in", "dead")
+	c.Environment.Topic = "in"
+	client, err := newClient(c, []int64{0, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	noise := make([]byte, 2*maxLetter) // compression must not make it short
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	long := letter{key: []byte("k"), value: noise, reason: strings.Repeat("a long reason ", 100)}
+	if err := produce(t.Context(), client, "dead", []letter{long, long, {value: []byte("{")}}); err != nil {
+		t.Error(err)
 	}
 }
 
