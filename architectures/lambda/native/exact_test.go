@@ -74,7 +74,7 @@ const (
 )
 
 // watchViews lets a stream pass and returns what is wrong with the reads meanwhile. With a change, that is asked for when half
-// of the stream has passed.
+// of the stream has passed. The last third waits for what is to happen before it, however slow the machine is.
 func watchViews(t *testing.T, w *world, change *bank.Rules) error {
 	w.exec(t, observe)
 	records := randomRecords(rand.New(rand.NewPCG(5, 5)), 1500, 0, w.env.Partitions)
@@ -84,6 +84,7 @@ func watchViews(t *testing.T, w *world, change *bank.Rules) error {
 	defer stop()
 	group, ctx := errgroup.WithContext(running)
 	passing, done := errgroup.WithContext(ctx)
+	enough := make(chan struct{})
 	for component, sink := range map[string]native.Sink{"speed": newSpeedSink(w.env), "ingest": newIngestSink()} {
 		conn := connect(t, w.env.Postgres)
 		if component == "speed" {
@@ -91,22 +92,34 @@ func watchViews(t *testing.T, w *world, change *bank.Rules) error {
 				t.Fatal(err)
 			}
 		}
-		passing.Go(func() error { return pass(done, conn, component, sink, events) })
+		passing.Go(func() error {
+			if err := pass(done, conn, component, sink, events[:1000]); err != nil {
+				return err
+			}
+			select {
+			case <-done.Done():
+				return done.Err()
+			case <-enough:
+			}
+			return pass(done, conn, component, sink, events[1000:])
+		})
 	}
 	group.Go(func() error {
 		defer stop()
 		return passing.Wait()
 	})
 	group.Go(func() error { return newBatch(w.env, slog.New(slog.DiscardHandler)).run(ctx) })
-	reads, switched := 0, 0
+	reads, seen := 0, false
 	for ctx.Err() == nil {
 		state, err := w.showsPrefix(t, records, change)
 		if err != nil {
 			stop()
 			return errors.Join(err, ignoreCanceled(group.Wait()))
 		}
-		if reads++; state.switched {
-			switched++
+		reads++
+		if !seen && reads >= 10 && state.generation >= 3 && (change == nil || state.switched) {
+			seen = true
+			close(enough)
 		}
 		if change != nil && !state.asked && state.shown > len(records)/2 {
 			if err := w.system.(architectures.Reprocessor).Reprocess(ctx, *change, 0); err != nil {
@@ -114,17 +127,7 @@ func watchViews(t *testing.T, w *world, change *bank.Rules) error {
 			}
 		}
 	}
-	if err := ignoreCanceled(group.Wait()); err != nil {
-		return err
-	}
-	if change != nil && (switched == 0 || switched == reads) {
-		return fmt.Errorf("%d of %d reads were after the switch: that shows nothing", switched, reads)
-	}
-	batches, err := w.system.Batches(t.Context())
-	if err == nil && (len(batches) < 3 || reads < 10) {
-		err = fmt.Errorf("only %d generations and %d reads: that shows nothing", len(batches), reads)
-	}
-	return err
+	return ignoreCanceled(group.Wait())
 }
 
 func ignoreCanceled(err error) error {
@@ -197,24 +200,26 @@ func pass(ctx context.Context, conn *pgx.Conn, component string, sink native.Sin
 	return nil
 }
 
-// changeState is how far a change had come at a read, and how many records that read showed.
-type changeState struct {
+// readState is what was served at a read, and how far a change had come.
+type readState struct {
+	shown           int // records
+	generation      int64
 	asked, switched bool
 	cut             []int64 // from where on speed follows the new rules; nil before the plan
-	shown           int
 }
 
 // showsPrefix reads all served views from one snapshot and holds them against the naive computation of as many records
 // of each partition as they show. Every alert must have been shown to an observer, but for those that a change of rules has corrected.
-func (w *world) showsPrefix(t *testing.T, records []record, change *bank.Rules) (state changeState, err error) {
+func (w *world) showsPrefix(t *testing.T, records []record, change *bank.Rules) (state readState, err error) {
 	w.exec(t, `begin transaction isolation level repeatable read read only`)
 	got := answers{
 		Anomalies: w.dump(t, anomalyText+"anomalies"), Windows: w.dump(t, windowText+"customer_windows"), Profiles: w.dump(t, profileText+"customer_profiles"),
 	}
 	counts := w.dump(t, `select to_json(customer_id) || ' ' || sum(transactions) from customer_windows group by customer_id`)
-	err = w.conn.QueryRow(t.Context(), `select exists(select from changes),
-		exists(select from changes where generation <= (select generation from serving)),
-		(select array_agg(cut_offset order by partition) from cuts join changes using (generation))`).Scan(&state.asked, &state.switched, &state.cut)
+	err = w.conn.QueryRow(t.Context(), `select generation, exists(select from changes),
+		exists(select from changes where changes.generation <= serving.generation),
+		(select array_agg(cut_offset order by partition) from cuts join changes using (generation))
+		from serving`).Scan(&state.generation, &state.asked, &state.switched, &state.cut)
 	if err != nil {
 		t.Fatal(err)
 	}

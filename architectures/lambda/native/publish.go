@@ -34,14 +34,20 @@ func batchViews() []view {
 
 func (v view) staged() string { return "staged_" + v.table }
 
-// merge brings the staged rows in and leaves alone those that are there already.
-func (v view) merge() string {
+// merge brings the staged rows in and leaves alone those that are there already. If all rows were staged, most are: to leave
+// them out before costs a third of looking for each key, and does not lock the rows.
+func (v view) merge(all bool) string {
 	set := strings.Split(v.rest, ", ")
 	for i, column := range set {
 		set[i] = column + " = excluded." + column
 	}
-	return fmt.Sprintf(`insert into %s as b select * from %s on conflict (%s) do update set %s where (%s) is distinct from (%s)`,
-		v.table, v.staged(), v.key, strings.Join(set, ", "), qualify("b", v.rest), qualify("excluded", v.rest))
+	changed := ""
+	if all {
+		changed = fmt.Sprintf(`where not exists (select from %s o where (%s) = (%s) and (%s) is not distinct from (%s))`,
+			v.table, qualify("o", v.key), qualify("s", v.key), qualify("o", v.rest), qualify("s", v.rest))
+	}
+	return fmt.Sprintf(`insert into %s as b select * from %s s %s on conflict (%s) do update set %s where (%s) is distinct from (%s)`,
+		v.table, v.staged(), changed, v.key, strings.Join(set, ", "), qualify("b", v.rest), qualify("excluded", v.rest))
 }
 
 // prune deletes the rows that were not staged.
@@ -149,7 +155,7 @@ func write(ctx context.Context, tx pgx.Tx, s *selection, p plan) (changed int64,
 			changed += n
 			continue
 		}
-		statements := []string{v.merge()}
+		statements := []string{v.merge(s.all)}
 		if s.all {
 			statements = append(statements, v.prune())
 		}
