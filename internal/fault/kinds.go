@@ -75,8 +75,6 @@ func New(f scenarios.Fault) (Fault, error) {
 		return CPU{Target: f.Target, Share: float64(f.Share), For: lasts}, nil
 	case KindMemory:
 		return Memory{Target: f.Target, MiB: f.MiB, For: lasts}, nil
-	case KindLatency, KindBandwidth, KindDrop, KindReset, KindPartition:
-		return newNetwork(f), nil
 	case KindDiskFull:
 		return DiskFull{For: lasts}, nil
 	case KindDiskSlow:
