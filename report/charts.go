@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 // charts is the data of the pictures in report.html, as the script in the page reads it. Null is not measured.
 type charts struct {
 	Phases   []chartPhase `json:"phases"`
+	Faults   []chartFault `json:"faults"`
 	Until    float64      `json:"until"`  // seconds on the time axis
 	CurveX   []float64    `json:"curveX"` // 1/(1−q)
 	Curves   []chartCurve `json:"curves"`
@@ -24,6 +26,18 @@ type chartPhase struct {
 	Name string  `json:"name"`
 	From float64 `json:"from"`
 	To   float64 `json:"to"`
+}
+
+type chartFault struct {
+	Name  string      `json:"name"`
+	From  float64     `json:"from"`
+	To    float64     `json:"to"`
+	Marks []chartMark `json:"marks"` // those that came
+}
+
+type chartMark struct {
+	Symbol string  `json:"symbol"`
+	At     float64 `json:"at"`
 }
 
 type chartCurve struct {
@@ -48,10 +62,22 @@ type chartUse struct {
 }
 
 func chartData(run *Run) charts {
-	c := charts{Phases: []chartPhase{}, CurveX: []float64{}, Curves: []chartCurve{}, CPU: []chartUse{}, RSS: []chartUse{}}
+	c := charts{Phases: []chartPhase{}, Faults: []chartFault{}, CurveX: []float64{}, Curves: []chartCurve{}, CPU: []chartUse{}, RSS: []chartUse{}}
 	_, c.Until = span(run)
 	for _, p := range run.Record.Phases {
 		c.Phases = append(c.Phases, chartPhase{p.Name, p.FromS, p.ToS})
+	}
+	for i, f := range run.Record.Faults {
+		if f.InjectedAtS == nil {
+			continue
+		}
+		fault := chartFault{fmt.Sprintf("%d %s of %s", i+1, f.Kind, f.Target), *f.InjectedAtS, faultEnd(f), []chartMark{}}
+		for _, m := range marks(f) {
+			if m.span.S != nil && !m.span.Censored {
+				fault.Marks = append(fault.Marks, chartMark{m.symbol, m.at})
+			}
+		}
+		c.Faults = append(c.Faults, fault)
 	}
 	c.addCurves(run)
 

@@ -25,6 +25,8 @@ type page struct {
 	Load        []pair
 	Environment []pair
 	Command     string
+	Sections    []section
+	Marks       []legend
 	Charts      charts
 
 	ChartCSS, CSS template.CSS
@@ -35,6 +37,9 @@ type named struct {
 	Name string
 	results.Summary
 }
+
+// legend is a symbol in the pictures and what it stands for.
+type legend struct{ Symbol, Name string }
 
 // pair is a named value; a bad one stands out.
 type pair struct {
@@ -47,7 +52,10 @@ func HTML(run *Run) ([]byte, error) {
 	r := run.Record
 	p := page{
 		Record: r, Meaning: meaning(r.Verdict.Status), Summaries: summaries(r), Counts: counts(r), Load: load(r),
-		Environment: environment(r), Command: command(r.Environment.Command), Charts: chartData(run),
+		Environment: environment(r), Command: command(r.Environment.Command), Sections: sections(r), Charts: chartData(run),
+	}
+	for _, m := range marks(results.Fault{InjectedAtS: new(0.0), Recovery: &results.Recovery{}}) {
+		p.Marks = append(p.Marks, legend{m.symbol, m.name})
 	}
 	var err error
 	asset := func(name string) string {
@@ -70,6 +78,8 @@ func HTML(run *Run) ([]byte, error) {
 		"decimals": func(v float64, digits int) string { return decimals(&v, digits) },
 		"ms":       func(v *float64) string { return decimals(v, 2) },
 		"mib":      mebibytes,
+		"title":    func(s string) string { return strings.ToUpper(s[:1]) + s[1:] },
+		"count":    count,
 		"measured": measured, "throughput": throughput,
 	}).Parse(source)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -75,19 +76,23 @@ func TimelinePNG(run *Run) ([]byte, error) {
 		}
 	}
 	rates, err := panel(run, "events/s", false,
-		trace{"offered", orange, counts(func(s results.Second) *int64 { return s.Offered })},
-		trace{"processed", blue, counts(func(s results.Second) *int64 { return s.Processed })})
+		trace[results.Second]{"offered", orange, counts(func(s results.Second) *int64 { return s.Offered })},
+		trace[results.Second]{"processed", blue, counts(func(s results.Second) *int64 { return s.Processed })})
 	if err != nil {
 		return nil, err
 	}
 	rates.Title.Text = title("Every second of the run", run)
-	backlog, err := panel(run, "lag, events", false, trace{"acknowledged, not yet processed", green, counts(func(s results.Second) *int64 { return s.Lag })})
+	rates.Add(faultNames(run.Record.Faults))
+	backlog, err := panel(run, "lag, events", false, trace[results.Second]{"acknowledged, not yet processed", green, counts(func(s results.Second) *int64 { return s.Lag })})
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(run.Record.Faults, func(f results.Fault) bool { return f.Recovery != nil }) {
+		backlog.Add(markKey{})
+	}
 	latency, err := panel(run, "alert latency, ms", true,
-		trace{"p99", vermillion, func(s results.Second) *float64 { return s.AlertP99MS }},
-		trace{"p50", purple, func(s results.Second) *float64 { return s.AlertP50MS }})
+		trace[results.Second]{"p99", vermillion, func(s results.Second) *float64 { return s.AlertP99MS }},
+		trace[results.Second]{"p50", purple, func(s results.Second) *float64 { return s.AlertP50MS }})
 	if err != nil {
 		return nil, err
 	}
@@ -95,60 +100,14 @@ func TimelinePNG(run *Run) ([]byte, error) {
 	return render([]*plot.Plot{rates, backlog, latency})
 }
 
-// trace is one line of a timeline.
-type trace struct {
-	name  string
-	color color.Color
-	of    func(s results.Second) *float64
-}
-
 // panel is one of the plots of a timeline.
-func panel(run *Run, label string, logarithmic bool, traces ...trace) (*plot.Plot, error) {
-	p := newPlot()
-	p.Y.Label.Text = label
-	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(linearTicks), plot.TickerFunc(linearTicks)
-	p.X.Min, p.X.Max = span(run)
-	p.Y.Min, p.Y.Max = 0, 1
-	if logarithmic {
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
-		p.Y.Min, p.Y.Max = math.Inf(1), math.Inf(-1)
+func panel(run *Run, label string, logarithmic bool, traces ...trace[results.Second]) (*plot.Plot, error) {
+	from, to := span(run)
+	p, err := drawTraces(run, label, logarithmic, from, to, 1, run.Timeline, func(s results.Second) float64 { return float64(s.Second) }, traces...)
+	if err == nil {
+		p.Add(faultSpans(run.Record.Faults))
 	}
-	p.Add(shades(run.Record.Phases))
-	var names key
-	for _, t := range traces {
-		var line plotter.XYs
-		last := math.NaN()
-		for _, s := range run.Timeline {
-			v := t.of(s)
-			if v == nil {
-				continue
-			}
-			at := plotter.XY{X: float64(s.Second), Y: *v}
-			if logarithmic {
-				at.Y = max(at.Y, resolution)
-			}
-			// Nothing is drawn over seconds that were not measured.
-			if at.X != last+1 {
-				if err := addLine(p, t.color, line); err != nil {
-					return nil, err
-				}
-				line = nil
-			}
-			line, last = append(line, at), at.X
-			p.Y.Min, p.Y.Max = min(p.Y.Min, at.Y), max(p.Y.Max, at.Y)
-		}
-		if err := addLine(p, t.color, line); err != nil {
-			return nil, err
-		}
-		names = append(names, keyEntry{t.name, t.color})
-	}
-	p.Add(names)
-	if logarithmic {
-		logHeadroom(p)
-	} else {
-		p.Y.Max *= 1.45
-	}
-	return p, nil
+	return p, err
 }
 
 // logHeadroom leaves nearly a third of a logarithmic plot free above the lines, where the names stand.
@@ -213,9 +172,12 @@ func addLine(p *plot.Plot, c color.Color, points plotter.XYs) error {
 }
 
 // render draws plots under each other, their axes aligned, and gives the PNG.
-func render(plots []*plot.Plot) ([]byte, error) {
+func render(plots []*plot.Plot) ([]byte, error) { return renderHigh(plotHeight, plots) }
+
+// renderHigh is render with another height in pixels.
+func renderHigh(height float64, plots []*plot.Plot) ([]byte, error) {
 	const inch = 96
-	img := vgimg.NewWith(vgimg.UseWH(vg.Length(plotWidth)/inch*vg.Inch, vg.Length(plotHeight)/inch*vg.Inch), vgimg.UseDPI(inch))
+	img := vgimg.NewWith(vgimg.UseWH(vg.Length(plotWidth)/inch*vg.Inch, vg.Length(height)/inch*vg.Inch), vgimg.UseDPI(inch))
 	canvas := draw.Crop(draw.New(img), vg.Points(8), vg.Points(-16), vg.Points(6), vg.Points(-8))
 	if len(plots) == 1 {
 		plots[0].Draw(canvas)

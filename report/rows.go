@@ -14,8 +14,8 @@ const none = "–"
 
 // row is one figure of several runs. A row without cells begins a new group.
 type row struct {
-	label string
-	cells []string
+	Label string
+	Cells []string
 }
 
 // rows are the figures of runs side by side, what matters first. Every renderer of tables shows these.
@@ -77,17 +77,17 @@ func resourceRows(runs []*Run) []row {
 	if len(names) == 0 {
 		return nil
 	}
-	cpu := []row{{}, {label: "CPU of all, s"}}
+	cpu := []row{{}, {Label: "CPU of all, s"}}
 	memory := []row{{}}
 	for _, run := range runs {
-		cpu[1].cells = append(cpu[1].cells, decimals(totalCPU(run.Record), 1))
+		cpu[1].Cells = append(cpu[1].Cells, decimals(totalCPU(run.Record), 1))
 	}
 	for _, name := range names {
-		used, peak := row{label: "CPU of " + name + ", s"}, row{label: "peak memory of " + name + ", MiB"}
+		used, peak := row{Label: "CPU of " + name + ", s"}, row{Label: "peak memory of " + name + ", MiB"}
 		for _, run := range runs {
 			i := slices.IndexFunc(run.Record.Resources, func(r results.Resource) bool { return r.Component == name })
 			if i < 0 {
-				used.cells, peak.cells = append(used.cells, none), append(peak.cells, none)
+				used.Cells, peak.Cells = append(used.Cells, none), append(peak.Cells, none)
 				continue
 			}
 			r := run.Record.Resources[i]
@@ -95,7 +95,7 @@ func resourceRows(runs []*Run) []row {
 			if r.MaxRSSBytes != nil {
 				mib = new(float64(*r.MaxRSSBytes) / (1 << 20))
 			}
-			used.cells, peak.cells = append(used.cells, decimals(r.CPUS, 1)), append(peak.cells, decimals(mib, 0))
+			used.Cells, peak.Cells = append(used.Cells, decimals(r.CPUS, 1)), append(peak.Cells, decimals(mib, 0))
 		}
 		cpu, memory = append(cpu, used), append(memory, peak)
 	}

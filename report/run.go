@@ -3,7 +3,9 @@
 package report
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,6 +18,7 @@ type Run struct {
 	Dir      string
 	Record   *results.Record
 	Timeline []results.Second
+	Tenths   []results.Tenth // of a run with faults or a reprocess; none of others
 	// Series are the latencies after warm-up by the tag they have in latency.hlog.
 	Series map[string]*results.Histogram
 }
@@ -38,6 +41,9 @@ func Open(dir string, record *results.Record) (*Run, error) {
 	}
 	defer timeline.Close()
 	if run.Timeline, err = results.ReadTimeline(timeline); err != nil {
+		return nil, fmt.Errorf("read the run %s: %w", dir, err)
+	}
+	if run.Tenths, err = openTenths(dir); err != nil {
 		return nil, fmt.Errorf("read the run %s: %w", dir, err)
 	}
 	log, err := os.Open(filepath.Join(dir, results.LatencyFile))
@@ -64,6 +70,19 @@ func Open(dir string, record *results.Record) (*Run, error) {
 	return run, nil
 }
 
+// openTenths reads the rows of 100 ms, which not every run has.
+func openTenths(dir string) ([]results.Tenth, error) {
+	file, err := os.Open(filepath.Join(dir, results.TenthsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return results.ReadTenths(file)
+}
+
 // measuredFrom is the end of the warm-up, since the first intended send.
 func measuredFrom(r *results.Record) time.Duration {
 	end := 0.0
@@ -75,19 +94,27 @@ func measuredFrom(r *results.Record) time.Duration {
 	return time.Duration(end * float64(time.Second))
 }
 
-// Write makes report.html and plots/*.png in a run's folder.
+// Write makes report.html and plots/*.png in a run's folder: of every fault that took effect a picture of its own.
 func Write(dir string, run *Run) error {
 	if err := os.MkdirAll(filepath.Join(dir, "plots"), 0o755); err != nil {
 		return err
 	}
-	for _, f := range []struct {
+	type file struct {
 		name string
 		make func(run *Run) ([]byte, error)
-	}{
+	}
+	files := []file{
 		{"report.html", HTML},
 		{filepath.Join("plots", "latency.png"), LatencyPNG},
 		{filepath.Join("plots", "timeline.png"), TimelinePNG},
-	} {
+	}
+	for i, f := range run.Record.Faults {
+		if f.Recovery != nil && f.InjectedAtS != nil {
+			name := fmt.Sprintf("recovery-%d.png", i+1)
+			files = append(files, file{filepath.Join("plots", name), func(run *Run) ([]byte, error) { return RecoveryPNG(run, i) }})
+		}
+	}
+	for _, f := range files {
 		content, err := f.make(run)
 		if err != nil {
 			return err

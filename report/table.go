@@ -6,16 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
-	"github.com/olekukonko/tablewriter/renderer"
-	"github.com/olekukonko/tablewriter/tw"
 
 	"lkbench/results"
 )
 
 const (
-	gap          = 2 // blanks between two columns
 	narrowest    = 20
 	differences  = 5 // shown of each run
 	ansiGreen    = "\x1b[32m"
@@ -26,7 +22,7 @@ const (
 
 // Table writes runs side by side for a terminal of this many columns (0: no limit). Where they do not fit beside each
 // other, the table is stacked, and names are shortened if that is not enough. Under it stand the reasons of every
-// verdict that is not "passed", and the first rows that differ from the oracle's.
+// verdict that is not "passed", and the first rows that differ from the oracle's. Faults and corrections of history have tables of their own.
 func Table(w io.Writer, width int, color bool, runs ...*Run) error {
 	if width > 0 {
 		width = max(width, narrowest)
@@ -42,6 +38,11 @@ func Table(w io.Writer, width int, color bool, runs ...*Run) error {
 		}
 	}
 	for i, name := range headings(runs) {
+		for _, s := range sections(runs[i].Record) {
+			if err := writeSection(&b, width, color, name, s); err != nil {
+				return err
+			}
+		}
 		explain(&b, width, color, name, runs[i].Record)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -75,94 +76,21 @@ func watched(r *results.Record) string {
 	return fmt.Sprintf("alerts are seen by reading the tables every %v ms (%s)", o.ResolutionMS, o.MethodReason)
 }
 
-// widths are the columns the labels and the widest run of a table need.
-func widths(runs []*Run) (label, column int) {
-	for _, name := range headings(runs) {
-		column = max(column, twwidth.Width(printable(name)))
-	}
-	for _, r := range rows(runs) {
-		label = max(label, twwidth.Width(printable(r.label)))
-		for _, cell := range r.cells {
-			column = max(column, twwidth.Width(cell))
-		}
-	}
-	return label, column
-}
-
 // fit splits runs into as few tables as the width allows.
 func fit(width int, runs []*Run) [][]*Run {
-	if width <= 0 || len(runs) == 0 {
+	if len(runs) == 0 {
 		return [][]*Run{runs}
 	}
-	label, column := widths(runs)
-	return slices.Collect(slices.Chunk(runs, max(1, (width-label)/(gap+column))))
+	return slices.Collect(slices.Chunk(runs, perTable(width, headings(runs), rows(runs))))
 }
 
 func table(b *strings.Builder, width int, color bool, runs []*Run) error {
-	label, column := widths(runs)
-	if width > 0 {
-		label = min(label, max(width-len(runs)*(gap+column), narrowest/2))
-		column = min(column, (width-label)/max(1, len(runs))-gap)
-	}
-	align := tw.CellAlignment{PerColumn: []tw.Align{tw.AlignLeft}}
-	for range runs {
-		align.PerColumn = append(align.PerColumn, tw.AlignRight)
-	}
-	var drawn strings.Builder
-	t := tablewriter.NewTable(&drawn,
-		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-			Borders: tw.BorderNone,
-			Symbols: tw.NewSymbols(tw.StyleLight),
-			Settings: tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.Lines{
-				ShowTop: tw.Off, ShowBottom: tw.Off, ShowHeaderLine: tw.On, ShowFooterLine: tw.Off}},
-		})),
-		tablewriter.WithHeaderAutoFormat(tw.Off),
-		tablewriter.WithHeaderAutoWrap(tw.WrapNone),
-		tablewriter.WithRowAutoWrap(tw.WrapNone),
-		tablewriter.WithHeaderAlignmentConfig(align),
-		tablewriter.WithRowAlignmentConfig(align),
-		tablewriter.WithPadding(tw.PaddingNone),
-		tablewriter.WithEastAsian(tw.Off),
-		tablewriter.WithTrimSpace(tw.Off),
-	)
-	cells := func(first string, rest []string, paint func(string) string) []string {
-		all := []string{pad(shorten(printable(first), label), label)}
-		for _, cell := range rest {
-			cell = shorten(printable(cell), column)
-			all = append(all, strings.Repeat(" ", gap+column-twwidth.Width(cell))+paint(cell))
+	return grid(b, width, headings(runs), rows(runs), func(label, cell string) string {
+		if color && label == "verdict" {
+			return colored(cell)
 		}
-		return all
-	}
-	plain := func(s string) string { return s }
-	t.Header(cells("", headings(runs), plain))
-	for _, r := range rows(runs) {
-		paint := plain
-		if color && r.label == "verdict" {
-			paint = colored
-		}
-		if r.cells == nil {
-			r.cells = make([]string, len(runs))
-		}
-		if err := t.Append(cells(r.label, r.cells, paint)); err != nil {
-			return err
-		}
-	}
-	if err := t.Render(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(drawn.String()) {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
-	return nil
-}
-
-func pad(s string, width int) string { return s + strings.Repeat(" ", max(0, width-twwidth.Width(s))) }
-
-func shorten(s string, width int) string {
-	if twwidth.Width(s) <= width {
-		return s
-	}
-	return twwidth.Truncate(s, max(0, width-1)) + "…"
+		return cell
+	})
 }
 
 func colored(s string) string {

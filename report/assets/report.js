@@ -63,6 +63,43 @@
     ctx.restore();
   }
 
+  // A fault is a bar at the top with its name below, a dashed line where it begins, and a dotted line with a symbol for every moment of its recovery.
+  function faults(u) {
+    const ctx = u.ctx, box = u.bbox, px = devicePixelRatio;
+    const x = at => u.valToPos(at, "x", true);
+    const inside = at => at >= box.left && at <= box.left + box.width;
+    function vertical(at, dashes) {
+      ctx.setLineDash(dashes.map(d => d * px));
+      ctx.beginPath();
+      ctx.moveTo(at, box.top);
+      ctx.lineTo(at, box.top + box.height);
+      ctx.stroke();
+    }
+    ctx.save();
+    ctx.font = 11 * px + "px system-ui, sans-serif";
+    ctx.strokeStyle = ctx.fillStyle = css("soft");
+    ctx.lineWidth = px;
+    let end = 0, row = 0;
+    for (const f of data.faults) {
+      const from = Math.max(x(f.from), box.left), to = Math.min(Math.max(x(f.to), from + 2 * px), box.left + box.width);
+      if (to <= from) continue;
+      ctx.fillRect(from, box.top, to - from, 4 * px);
+      if (inside(x(f.from))) vertical(x(f.from), [4, 2]);
+      const width = ctx.measureText(f.name).width, at = Math.max(box.left, Math.min(from + 4 * px, box.left + box.width - width));
+      row = at < end ? row + 1 : 0;
+      end = Math.max(end, at + width + 6 * px);
+      ctx.textBaseline = "top";
+      ctx.fillText(f.name, at, box.top + (18 + 13 * (row % 3)) * px);
+      ctx.textBaseline = "bottom";
+      for (const m of f.marks) {
+        if (!inside(x(m.at))) continue;
+        vertical(x(m.at), [1.5, 2]);
+        ctx.fillText(m.symbol, x(m.at) - ctx.measureText(m.symbol).width / 2, box.top + box.height);
+      }
+    }
+    ctx.restore();
+  }
+
   function draw(id, options, columns) {
     const at = document.getElementById(id);
     if (!at || columns.length < 2 || columns[0].length === 0) return;
@@ -118,7 +155,7 @@
       scales: { x: { time: false, range: (u, min, max) => min == null ? [0, data.until] : [min, max] }, y: log ? { distr: 3, range: logRange } : { range: (u, min, max) => [0, (max || 1) * 1.15] } },
       axes: [axis(more && more.last ? "seconds since the first intended send" : undefined, { labelSize: more && more.last ? 20 : 0, values: (u, vs) => vs.map(short), incrs: wholeSeconds }), yAxis(label, log)],
       series: [{ label: "second", value: (u, v) => v == null ? "–" : String(v) }].concat(series.map((s, i) => line(s.label, s.color == null ? i : s.color, s.digits || 0))),
-      hooks: { drawClear: [phases] },
+      hooks: { drawClear: [phases, faults] },
     }, [data.seconds].concat(series.map(s => s.values)));
   }
 

@@ -25,7 +25,6 @@ func (m *measurement) back(what string, samples []sample, limit, end, gap float6
 		return unknown("no samples of " + what + " after the fault")
 	}
 	last := samples[len(samples)-1]
-	end = max(end, last.at)
 	if end-last.at <= gap {
 		end = last.at
 	}
