@@ -37,6 +37,15 @@ func (d DiskFull) Inject(ctx context.Context, w *World) (Outcome, error) {
 		return out, noEffect("make the ballast: %w", err)
 	}
 	ended := w.Database.Done()
+	seen := func() {
+		select {
+		case <-ended:
+			if out.Detected < 0 {
+				out.Detected = w.Now()
+			}
+		default:
+		}
+	}
 	written, err := fill(ctx, file)
 	if err == nil {
 		out.Effect = w.Now()
@@ -50,14 +59,9 @@ func (d DiskFull) Inject(ctx context.Context, w *World) (Outcome, error) {
 		var more int64
 		more, err = fill(ctx, file)
 		written += more
-		select {
-		case <-ended:
-			if out.Detected < 0 {
-				out.Detected = w.Now()
-			}
-		default:
-		}
+		seen()
 	}
+	seen()
 	err = errors.Join(err, file.Close(), os.Remove(path))
 	out.End = w.Now()
 	out.What = fmt.Sprintf("%d MiB written until there was no space left on the database's disk", written>>20)

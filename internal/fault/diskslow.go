@@ -20,7 +20,7 @@ import (
 const (
 	slowWrites  = 25 // that the disk does for the database in a second
 	slowFactor  = 3  // by which commits must become slower
-	slowCommits = 7  // of which the median is taken
+	slowCommits = 5  // of which the median is taken
 )
 
 // DiskSlow lets the database write to its disk only 25 times a second for For, by a control group: every commit then waits

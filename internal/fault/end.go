@@ -77,11 +77,11 @@ func (all endings) String() string {
 func (all endings) again(ctx context.Context, targets []Target, itself bool) error {
 	return each(targets, func(i int, t Target) error {
 		component, ours := t.(Component)
+		ended := all[i].what != ""
 		switch {
-		case all[i].what == "": // was not ended
-		case ours && !itself:
+		case ours && !(ended && itself): // also one whose end failed: the supervisor may hold it down
 			component.Release()
-		default:
+		case ended:
 			return start(ctx, t)
 		}
 		return nil

@@ -21,7 +21,7 @@ type Fault interface {
 // Outcome is what a fault did. Times are since the origin of the run.
 type Outcome struct {
 	Components []string      // what it was done to
-	How        string        // by what means: "signal", "dialer", "sql", "kafka", "disk", "docker"
+	How        string        // by what means: "signal", "cgroup", "dialer", "sql", "kafka", "disk", "docker"
 	What       string        // in words with figures, such as "SIGKILL to process 4711, gone after 0.3 ms"
 	Effect     time.Duration // when it took effect; negative: it did not
 	Detected   time.Duration // when the target's end was noticed; negative: it ended nothing

@@ -83,6 +83,16 @@ func TestRotated(t *testing.T) {
 	}
 }
 
+// A broker that has not heard of a move yet is waited for.
+func TestAgree(t *testing.T) {
+	view := func(leader int32) kadm.PartitionDetails {
+		return kadm.PartitionDetails{0: {Leader: 1}, 1: {Leader: leader}}
+	}
+	if !agree([]kadm.PartitionDetails{view(2), view(2)}) || agree([]kadm.PartitionDetails{view(2), view(2), view(3)}) || agree(nil) {
+		t.Error("brokers that agree do not, or such that do not agree do")
+	}
+}
+
 func TestLeaderMove(t *testing.T) {
 	infratest.NeedJava(t)
 	infratest.NeedPostgres(t)
@@ -115,7 +125,7 @@ func leaders(t *testing.T, w *World) map[int32]int32 {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	found, err := partitions(t.Context(), kadm.NewClient(client), w.Topic)
+	found, err := partitions(t.Context(), client, w.Topic)
 	if err != nil {
 		t.Fatal(err)
 	}

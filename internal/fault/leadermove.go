@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // movedWithin is how long the new leaders may take to be known.
@@ -19,7 +21,7 @@ const movedWithin = 30 * time.Second
 // brokers are restarted one after the other. Nothing is undone: the new leaders are as good.
 type LeaderMove struct{}
 
-// Inject implements Fault. The effect is the request; it ends when the metadata names the new leaders.
+// Inject implements Fault. The effect is the request; it ends when all brokers name the new leaders.
 func (LeaderMove) Inject(ctx context.Context, w *World) (Outcome, error) {
 	out := none("kafka", "broker")
 	client, err := w.Kafka.NewClient()
@@ -27,10 +29,9 @@ func (LeaderMove) Inject(ctx context.Context, w *World) (Outcome, error) {
 		return out, noEffect("%w", err)
 	}
 	defer client.Close()
-	admin := kadm.NewClient(client)
 	ctx, cancel := context.WithTimeoutCause(ctx, movedWithin, fmt.Errorf("not within %v", movedWithin))
 	defer cancel()
-	before, err := partitions(ctx, admin, w.Topic)
+	before, err := partitions(ctx, client, w.Topic)
 	if err != nil {
 		return out, noEffect("%w", err)
 	}
@@ -39,7 +40,7 @@ func (LeaderMove) Inject(ctx context.Context, w *World) (Outcome, error) {
 		return out, noEffect("no partition of topic %s has a copy in sync on another broker", w.Topic)
 	}
 	asked := w.Now()
-	after, err := move(ctx, admin, w.Topic, orders)
+	after, err := move(ctx, client, w.Topic, orders)
 	out.End = w.Now()
 	if err != nil {
 		return out, noEffect("move the leaders of topic %s: %w", w.Topic, err)
@@ -72,8 +73,9 @@ func rotated(partitions kadm.PartitionDetails) map[int32][]int32 {
 	return orders
 }
 
-// move writes the orders, has the preferred leaders elected and waits until the metadata names them.
-func move(ctx context.Context, admin *kadm.Client, topic string, orders map[int32][]int32) (kadm.PartitionDetails, error) {
+// move writes the orders, has the preferred leaders elected and waits until all brokers name them.
+func move(ctx context.Context, client *kgo.Client, topic string, orders map[int32][]int32) (kadm.PartitionDetails, error) {
+	admin := kadm.NewClient(client)
 	assigned, err := admin.AlterPartitionAssignments(ctx, kadm.AlterPartitionAssignmentsReq{topic: orders})
 	if err == nil {
 		err = assigned.Error()
@@ -96,7 +98,7 @@ func move(ctx context.Context, admin *kadm.Client, topic string, orders map[int3
 				return nil, fmt.Errorf("partition %d: %w", r.Partition, r.Err)
 			}
 		}
-		now, err := partitions(ctx, admin, topic)
+		now, err := partitions(ctx, client, topic)
 		if err != nil {
 			return nil, err
 		}
@@ -118,13 +120,61 @@ func leads(now kadm.PartitionDetails, orders map[int32][]int32) bool {
 	return true
 }
 
-func partitions(ctx context.Context, admin *kadm.Client, topic string) (kadm.PartitionDetails, error) {
-	topics, err := admin.ListTopics(ctx, topic)
+// partitions asks every broker who leads the partitions of a topic, until all say the same: each learns of a move by itself.
+func partitions(ctx context.Context, client *kgo.Client, topic string) (kadm.PartitionDetails, error) {
+	for {
+		brokers, err := kadm.NewClient(client).ListBrokers(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("ask for the brokers: %w", err)
+		}
+		var views []kadm.PartitionDetails
+		for _, id := range brokers.NodeIDs() {
+			view, err := viewOf(ctx, client.Broker(int(id)), topic)
+			if err != nil {
+				return nil, fmt.Errorf("ask broker %d who leads topic %s: %w", id, topic, err)
+			}
+			views = append(views, view)
+		}
+		if agree(views) {
+			return views[0], nil
+		}
+		if err := hold(ctx, sqlLook); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// viewOf is what one broker knows of a topic.
+func viewOf(ctx context.Context, broker *kgo.Broker, topic string) (kadm.PartitionDetails, error) {
+	request := kmsg.NewPtrMetadataRequest()
+	request.Topics = []kmsg.MetadataRequestTopic{{Topic: &topic}}
+	response, err := request.RequestWith(ctx, broker)
 	if err != nil {
-		return nil, fmt.Errorf("ask who leads topic %s: %w", topic, err)
+		return nil, err
 	}
-	if err := topics[topic].Err; err != nil || len(topics[topic].Partitions) == 0 {
-		return nil, fmt.Errorf("ask who leads topic %s: %d partitions (%w)", topic, len(topics[topic].Partitions), errors.Join(err))
+	found := kadm.PartitionDetails{}
+	for _, t := range response.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			return nil, err
+		}
+		for _, p := range t.Partitions {
+			found[p.Partition] = kadm.PartitionDetail{Topic: topic, Partition: p.Partition, Leader: p.Leader, Replicas: p.Replicas, ISR: p.ISR}
+		}
 	}
-	return topics[topic].Partitions, nil
+	if len(found) == 0 {
+		return nil, errors.New("it has no partitions")
+	}
+	return found, nil
+}
+
+// agree says whether all views name the same leaders.
+func agree(views []kadm.PartitionDetails) bool {
+	for _, view := range views {
+		for n, p := range view {
+			if p.Leader != views[0][n].Leader {
+				return false
+			}
+		}
+	}
+	return len(views) > 0
 }

@@ -70,10 +70,11 @@ func TestUndoneWhenCutShort(t *testing.T) {
 		fault Fault
 		want  string
 	}{
-		"crash":  {Crash{For: time.Hour}, "0s x kill, 1s x start"},
-		"stop":   {Stop{For: time.Hour}, "0s x stop, 1s x start"},
-		"pause":  {Pause{For: time.Hour}, "0s x pause, 1s x resume"},
-		"zombie": {Zombie{For: time.Hour}, "0s x pause, 0s x replace, 1s former kill"},
+		"crash":        {Crash{For: time.Hour}, "0s x kill, 1s x start"},
+		"stop":         {Stop{For: time.Hour}, "0s x stop, 1s x start"},
+		"pause":        {Pause{For: time.Hour}, "0s x pause, 1s x resume"},
+		"restart loop": {RestartLoop{Times: 9, Every: time.Hour}, "0s x kill, 0s x release"},
+		"zombie":       {Zombie{For: time.Hour}, "0s x pause, 0s x replace, 1s former kill"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
