@@ -15,7 +15,7 @@ import (
 // passes only while everybody waits: times are exact.
 func pipe(t *testing.T) (*side, *conn, net.Conn) {
 	near, far := net.Pipe()
-	s := newSide()
+	s := newSide(nil)
 	c := s.wrap(near)
 	t.Cleanup(func() {
 		s.set(Conditions{})

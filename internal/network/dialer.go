@@ -11,12 +11,16 @@ import (
 
 // Network is what the connections of one process go over. A nil Network is a good one that stays so.
 type Network struct {
-	mu    sync.Mutex
-	sides map[string]*side
+	beneath DialFunc
+	mu      sync.Mutex
+	sides   map[string]*side
 }
 
 // New makes a good network.
-func New() *Network { return &Network{sides: map[string]*side{}} }
+func New() *Network { return Over(new(net.Dialer).DialContext) }
+
+// Over makes a good network whose connections something else opens.
+func Over(beneath DialFunc) *Network { return &Network{beneath: beneath, sides: map[string]*side{}} }
 
 // DialFunc opens a connection, as net.Dialer.DialContext does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
@@ -38,7 +42,7 @@ func (n *Network) side(to string) *side {
 	defer n.mu.Unlock()
 	s := n.sides[to]
 	if s == nil {
-		s = newSide()
+		s = newSide(n.beneath)
 		n.sides[to] = s
 	}
 	return s
@@ -46,6 +50,8 @@ func (n *Network) side(to string) *side {
 
 // side is a far side: where connections of one kind go to.
 type side struct {
+	beneath DialFunc
+
 	mu      sync.Mutex
 	out, in *flow         // nil: good
 	changed chan struct{} // closed when the conditions change
@@ -60,7 +66,9 @@ type flow struct {
 	drop            bool
 }
 
-func newSide() *side { return &side{changed: make(chan struct{}), open: map[*conn]struct{}{}} }
+func newSide(beneath DialFunc) *side {
+	return &side{beneath: beneath, changed: make(chan struct{}), open: map[*conn]struct{}{}}
+}
 
 // flow gives what the conditions mean to a direction; nil if they do not touch it.
 func (c Conditions) flow(direction string) *flow {
@@ -137,7 +145,7 @@ func (s *side) dial(ctx context.Context, network, address string) (net.Conn, err
 			return nil, failed()
 		}
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	conn, err := s.beneath(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
