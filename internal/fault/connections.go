@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,8 +39,8 @@ func (c Connections) Inject(ctx context.Context, w *World) (Outcome, error) {
 	for _, conn := range held {
 		leave(ctx, conn)
 	}
-	if undo := c.letIn(ctx, w); err == nil {
-		err = undo
+	if len(held) > 0 {
+		err = errors.Join(err, c.letIn(ctx, w))
 	}
 	out.End = w.Now()
 	return out, err

@@ -74,13 +74,18 @@ func (c CPU) take(ctx context.Context, t Target) (what string, err error) {
 		return "", err
 	}
 	what = fmt.Sprintf("%d%% of the processor asked for, stopped for %.1f%% of %v", int(math.Round(c.Share*100)), share*100, c.For)
+	return what, c.took(share, seen)
+}
+
+// took says whether what was taken is what was asked for.
+func (c CPU) took(share float64, seen bool) error {
 	switch {
 	case !seen:
-		return what, noEffect("%s: its processes were never seen stopped", what)
+		return noEffect("its processes were never seen stopped")
 	case math.Abs(share-c.Share) > cpuTolerance:
-		return what, noEffect("%s: expected within %d%%", what, int(cpuTolerance*100))
+		return noEffect("stopped for %.1f%% of the time: expected %.1f%%, within %d", share*100, c.Share*100, int(cpuTolerance*100))
 	}
-	return what, nil
+	return nil
 }
 
 // dutyCycle stops and continues something for a share of the time, and gives the share that it was stopped for. What a

@@ -177,7 +177,7 @@ func TestDatabaseFaultsWithoutEffect(t *testing.T) {
 			t.Errorf("%#v on a view that is not there: effect %v, %v", f, out.Effect, err)
 		}
 	}
-	for _, f := range []Fault{Lock{View: "merged"}, Vacuum{View: "merged"}, SlowQuery{View: "merged", Sessions: 1}} {
+	for _, f := range []Fault{Lock{View: "merged"}, Vacuum{View: "merged"}, SlowQuery{View: "merged", Sessions: 1}, Connections{}} {
 		if out, err := f.Inject(t.Context(), &gone); !errors.Is(err, ErrNoEffect) || out.Effect >= 0 {
 			t.Errorf("%#v without a server: effect %v, %v", f, out.Effect, err)
 		}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"lkbench/internal/infra"
 	"lkbench/internal/infra/infratest"
@@ -57,6 +59,34 @@ func TestTopicFull(t *testing.T) {
 	starts, ends, err := kafka.Offsets(t.Context(), cluster, topic)
 	if err != nil || total(starts) != 15 || total(ends) != 15 {
 		t.Errorf("the log is from %v to %v, %v", starts, ends, err)
+	}
+}
+
+// A broker that says that it has deleted and has not is not believed.
+func TestTopicFullThatDeletesNothing(t *testing.T) {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	broker.ControlKey(int16(kmsg.DeleteRecords), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		broker.KeepControl()
+		response := request.ResponseKind().(*kmsg.DeleteRecordsResponse)
+		response.Topics = []kmsg.DeleteRecordsResponseTopic{{Topic: topic, Partitions: []kmsg.DeleteRecordsResponseTopicPartition{{LowWatermark: 3}}}}
+		return response, nil, true
+	})
+	j := newJournal()
+	stream := &container{journal: j, name: "stream"}
+	w := j.world(stream)
+	w.Kafka, w.Topic = kafka.Cluster{Brokers: broker.ListenAddrs()}, topic
+	w.Processed = func(context.Context) (int64, error) { return 0, nil }
+	stream.onPause = func() { go produce(t.Context(), t, w.Kafka, 3) }
+	out, err := TopicFull{For: 100 * time.Millisecond}.Inject(t.Context(), w)
+	if !errors.Is(err, ErrNoEffect) || out.Effect >= 0 || !strings.Contains(err.Error(), "begins at 0") {
+		t.Errorf("effect %v, %v", out.Effect, err)
+	}
+	if !strings.HasSuffix(j.String(), "stream resume") {
+		t.Errorf("did %s", j)
 	}
 }
 

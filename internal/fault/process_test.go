@@ -100,6 +100,18 @@ func TestCPUOfATree(t *testing.T) {
 	}
 }
 
+func TestCPUThatWasNotTaken(t *testing.T) {
+	c := CPU{Share: 0.5}
+	if err := c.took(0.55, true); err != nil {
+		t.Error(err)
+	}
+	for _, err := range []error{c.took(0.5, false), c.took(0.39, true), c.took(0.61, true)} {
+		if !errors.Is(err, ErrNoEffect) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 // A clock that only sleeping moves: the share is what was asked for, and what one period took too much the next makes good.
 func TestDutyCycle(t *testing.T) {
 	for _, share := range []float64{0.1, 0.5, 0.9} {
