@@ -22,7 +22,9 @@ func hostile(t testing.TB) *Run {
 	r.Verdict = results.Verdict{Status: results.Incorrect, Reasons: []string{evil}}
 	r.Correctness.Differences = []results.Difference{{View: evil, Kind: evil, Key: evil, Expected: evil, Observed: evil}}
 	r.Restarts = []results.Restart{{Component: evil, Reason: evil}}
-	r.Faults = []results.Fault{{Kind: evil, Target: evil}}
+	r.Faults = []results.Fault{{Kind: evil, Target: evil, Failure: evil}, {Kind: evil, Target: evil, What: evil, InjectedAtS: new(20.0),
+		Recovery: &results.Recovery{Baseline: evil, LagBack: results.Span{Why: evil}, P99Back: results.Span{S: new(2.0)}, Notes: []string{evil}}}}
+	r.Reprocess = []results.Reprocess{{Rules: map[string]string{evil: evil}, FirstRight: results.Span{Why: evil}}}
 	r.Data = &results.Data{Path: evil, SHA256: evil, OrderOfEvents: evil}
 	r.Environment.Command = append(r.Environment.Command, evil, "--data=it's a file.csv")
 	r.Environment.Version, r.Environment.CPU = evil, evil
@@ -209,6 +211,7 @@ func TestPageInABrowser(t *testing.T) {
 		{"narrow", "500", sample(t, "kappa", 1), "WATCHED 7 canvases, 7 drawn;  END"},
 		{"hostile", "1440", hostile(t), "WATCHED 7 canvases, 7 drawn;  END"},
 		{"every other second", "1440", everyOtherSecond(sample(t, "kappa", 1)), "WATCHED 7 canvases, 7 drawn;  END"},
+		{"faults", "1440", crashed(t), "WATCHED 6 canvases, 6 drawn;  END"},
 		{"empty", "1440", &Run{Record: &results.Record{}}, "WATCHED 0 canvases, 0 drawn;  END"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

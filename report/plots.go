@@ -82,7 +82,10 @@ func TimelinePNG(run *Run) ([]byte, error) {
 		return nil, err
 	}
 	rates.Title.Text = title("Every second of the run", run)
-	rates.Add(faultNames(run.Record.Faults))
+	if len(run.Record.Faults) > 0 {
+		rates.Y.Max *= 1.25 // for their names
+		rates.Add(faultNames(run.Record.Faults))
+	}
 	backlog, err := panel(run, "lag, events", false, trace[results.Second]{"acknowledged, not yet processed", green, counts(func(s results.Second) *int64 { return s.Lag })})
 	if err != nil {
 		return nil, err
