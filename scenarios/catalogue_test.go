@@ -74,7 +74,7 @@ func checkExpects(t *testing.T, s *Scenario) {
 	}
 	want := []string{"correctness.missing == 0", "correctness.wrong == 0"}
 	if s.Name == "topic-full" {
-		want = []string{"correctness.broker_lost > 0"}
+		want = []string{"correctness.missing > 0"}
 	}
 	for _, text := range want {
 		if metric, _, _ := strings.Cut(text, " "); asked[metric] != text {

@@ -83,7 +83,7 @@ invalid; 5 the system lost, duplicated or corrupted data; 130 interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%v\nSee '%s --help'.", err, cmd.CommandPath())
 	})
-	root.AddCommand(runCommand(), capacityCommand(), verifyCommand(), scenariosCommand(), validateCommand(), doctorCommand(), sweepCommand(),
+	root.AddCommand(runCommand(), capacityCommand(), shrinkCommand(), verifyCommand(), scenariosCommand(), validateCommand(), doctorCommand(), sweepCommand(),
 		guardCommand(), brokerCommand(), componentCommand())
 
 	err := root.ExecuteContext(ctx)
