@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -56,6 +57,10 @@ func (tr *trial) corrections() error {
 // correction asks for history to be processed again and waits until the former answers are gone.
 func (tr *trial) correction(rules bank.Rules) (*oracle.Change, error) {
 	system := tr.system.(architectures.Reprocessor)
+	before, err := system.Progress(tr.ctx)
+	if err != nil {
+		return nil, err
+	}
 	change := &oracle.Change{Rules: rules, From: time.Since(tr.origin)}
 	if err := system.Reprocess(tr.ctx, rules, grace); err != nil {
 		return nil, err
@@ -94,10 +99,15 @@ func (tr *trial) correction(rules bank.Rules) (*oracle.Change, error) {
 		return nil, err
 	}
 	if r.StartedAt == nil || r.StartedAt.Before(r.RequestedAt) || r.SwitchedAt.Before(*r.StartedAt) || r.DoneAt.Before(r.SwitchedAt.Add(grace)) ||
-		r.Attempts < 1 || tr.disturb == nil && r.Attempts != 1 || r.Events == 0 {
+		r.Attempts < 1 || tr.disturb == nil && r.Attempts != 1 || r.Events == 0 && begun(before) {
 		return nil, misreported(*r)
 	}
 	return change, nil
+}
+
+// begun says that there is history: an architecture that had come to no record yet has nothing to process again.
+func begun(p architectures.Progress) bool {
+	return slices.ContainsFunc(p.Positions, func(p architectures.Position) bool { return p.Next > 0 })
 }
 
 // misreported is an account of a reprocessing that cannot be true.

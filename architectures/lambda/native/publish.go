@@ -133,7 +133,7 @@ func publish(ctx context.Context, conn *pgx.Conn, p plan, m *architectures.Batch
 		return fmt.Errorf("publish generation %d: %w", m.Generation, err)
 	}
 	m.PublishedAt, m.PublishS = time.Now(), time.Since(started).Seconds()
-	_, err = conn.Exec(ctx, `with c as (update changes set switched_at = $2 where generation = $1)
+	_, err = conn.Exec(ctx, `with c as (update changes set switched_at = $2 where generation = $1 and done_at is null)
 		update generations set published_at = $2, publish_s = $3 where generation = $1`, m.Generation, m.PublishedAt, m.PublishS)
 	return err
 }
