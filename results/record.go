@@ -209,11 +209,11 @@ type Recovery struct {
 	ObservedS  float64 `json:"observed_s"` // from the injection to the end of the observation, or to the next fault
 	// Spans count from the injection.
 	Detection     Span `json:"detection"`      // until the supervisor or the fault itself saw the target gone; not measured for faults that end nothing
-	FirstOutput   Span `json:"first_output"`   // until the first alert after the longest silence that the fault caused
+	FirstOutput   Span `json:"first_output"`   // until the first alert after the longest silence that the fault caused; 0: it caused none
 	LagBack       Span `json:"lag_back"`       // until lag was back in its band, and stayed for the hold time
 	P99Back       Span `json:"p99_back"`       // likewise alert p99
 	FreshnessBack Span `json:"freshness_back"` // likewise freshness
-	AllRight      Span `json:"all_right"`      // until the last answer that was wrong, failed or staler than the band allows
+	AllRight      Span `json:"all_right"`      // until the first answer from which on none was wrong, failed or staler than the band allows
 
 	DowntimeS          *float64 `json:"downtime_s"` // sum of the time without any processed event while events were offered
 	PeakLag            *int64   `json:"peak_lag"`
