@@ -58,6 +58,19 @@ func TestScales(t *testing.T) {
 	}
 }
 
+// TestSetsOfParts: what a --set does not name of a mapping that may be missing stays.
+func TestSetsOfParts(t *testing.T) {
+	want := parsed(t, full)
+	want.Events.Burst.Share = 0.25
+	if diff := cmp.Diff(want, parsed(t, full, "events.burst.share=0.25")); diff != "" {
+		t.Error(diff)
+	}
+	given := parsed(t, base, "events.burst.every=2s", "events.burst.for=1s", "events.burst.share=1").Events.Burst
+	if diff := cmp.Diff(&Burst{Every: Duration(2 * time.Second), For: Duration(time.Second), Share: 1}, given); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestResolve(t *testing.T) {
 	s := parsed(t, full)
 	if !s.NeedsCapacity() {

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -168,5 +169,33 @@ func TestClashes(t *testing.T) {
 		if c.a.clashes(after) || after.clashes(c.a) {
 			t.Errorf("%s clashes with %s after it", c.a.text(), after.text())
 		}
+	}
+}
+
+// TestRandomFaultsWhereItIsCrowded: between others that leave 400 ms each, a fault of 600 ms becomes short and finds a place.
+func TestRandomFaultsWhereItIsCrowded(t *testing.T) {
+	const second, ms = Duration(time.Second), Duration(time.Millisecond)
+	r := Random{Between: [2]Duration{10 * second, 20 * second}}
+	var others []Fault
+	for i := range Duration(10) {
+		others = append(others, Fault{Kind: "pause", Target: "all", At: 10*second + i*second, For: 600 * ms})
+	}
+	for _, f := range []Fault{{Kind: "zombie", Target: "random", For: 600 * ms}, {Kind: "restart-loop", Target: "random", Times: 3, Every: 200 * ms}} {
+		got := r.place(rand.New(rand.NewPCG(1, 2)), f, others)
+		if slices.ContainsFunc(others, got.clashes) || got.At < r.Between[0] || got.End() > r.Between[1] || got.End()-got.At != 300*ms {
+			t.Errorf("%s found no place", got.text())
+		}
+	}
+}
+
+// TestSetsOfRandomFaults: a list on the command line replaces what was to be drawn.
+func TestSetsOfRandomFaults(t *testing.T) {
+	s, err := Load("chaos", "faults=[]")
+	if err != nil || len(s.Faults) != 0 {
+		t.Errorf("%v, %v", s, err)
+	}
+	s, err = Load("crash-stream", "faults={random: {count: 1, between: [20s, 30s], kinds: [drop]}}")
+	if err != nil || len(s.Faults) != 1 || s.Faults[0].Kind != "drop" {
+		t.Errorf("%v, %v", s, err)
 	}
 }
