@@ -12,7 +12,7 @@ import (
 	"lkbench/internal/infra/infratest"
 )
 
-func TestMain(m *testing.M) { archtest.Main(m, lambda.New()) }
+func TestMain(m *testing.M) { archtest.Main(m, lambda.New(), deaf{lambda.New()}) }
 
 func TestConformance(t *testing.T) { archtest.Test(t, lambda.New()) }
 
