@@ -2,7 +2,6 @@ package fault
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,9 +45,6 @@ var (
 	databaseKinds = []string{KindDiskFull, KindDiskSlow, KindConnections, KindLock, KindVacuum, KindSlowQuery}
 	kafkaKinds    = []string{KindLeaderMove, KindTopicFull}
 )
-
-// Kinds are all kinds of fault.
-func Kinds() []string { return slices.Concat(processKinds, networkKinds, databaseKinds, kafkaKinds) }
 
 // New is a fault of a scenario, ready to be injected. Its target is not random any more: see Resolve.
 func New(f scenarios.Fault) (Fault, error) {
@@ -99,5 +95,5 @@ func New(f scenarios.Fault) (Fault, error) {
 }
 
 func unknownKind(kind string) error {
-	return fmt.Errorf("fault kind %q is unknown: expected one of %s", kind, strings.Join(Kinds(), ", "))
+	return fmt.Errorf("fault kind %q is unknown: expected one of %s", kind, strings.Join(scenarios.Kinds(), ", "))
 }

@@ -136,12 +136,18 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// Every kind has an injector, and every setting that it uses reaches it.
+// Every kind that a scenario can name is known here and has an injector, and every setting that it uses reaches it.
 func TestNew(t *testing.T) {
-	for _, kind := range Kinds() {
+	for _, kind := range scenarios.Kinds() {
 		if f, err := New(scenarios.Fault{Kind: kind}); err != nil || f == nil {
 			t.Errorf("%s: %v, %v", kind, f, err)
 		}
+		if err := Check(scenarios.Fault{Kind: kind, Target: "stream"}, Site{}); err == nil || strings.Contains(err.Error(), "unknown") {
+			t.Errorf("%s: %v; want a refusal of its target", kind, err)
+		}
+	}
+	if known := len(slices.Concat(processKinds, networkKinds, databaseKinds, kafkaKinds)); known != len(scenarios.Kinds()) {
+		t.Errorf("%d kinds here, %d in scenarios", known, len(scenarios.Kinds()))
 	}
 	if f, err := New(scenarios.Fault{Kind: "explode"}); err == nil {
 		t.Errorf("explode is %v", f)

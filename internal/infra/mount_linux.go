@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shirou/gopsutil/v4/mem"
 	"golang.org/x/sys/unix"
 
 	"lkbench/internal/proc"
@@ -20,12 +21,30 @@ func mountMemory(dir string, size int64, owner *proc.Owner) error {
 	if owner == nil { // not root
 		return errors.New("give the database a disk of its own: only root can mount one; run lkbench as root")
 	}
+	memory, err := mem.VirtualMemory()
+	if err != nil {
+		return fmt.Errorf("give the database a disk of its own: %w", err)
+	}
+	if err := roomFor(size, memory.Available); err != nil {
+		return err
+	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("give the database a disk of its own: %w", err)
 	}
 	options := fmt.Sprintf("size=%d,mode=0700,uid=%d,gid=%d", size, owner.UID, owner.GID)
 	if err := unix.Mount("lkbench", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
 		return fmt.Errorf("give the database a disk of its own: mount a tmpfs at %s: %w", dir, err)
+	}
+	return nil
+}
+
+// besideDisk is the memory in bytes that must be left when a disk in memory is full.
+const besideDisk = 1 << 30
+
+// roomFor refuses a disk in memory that would, when it is full, leave too little for everything else.
+func roomFor(size int64, available uint64) error {
+	if needs := uint64(size) + besideDisk; available < needs {
+		return fmt.Errorf("give the database a disk of its own: it lies in memory and needs %d MiB of it, of which %d MiB are available", needs>>20, available>>20)
 	}
 	return nil
 }

@@ -21,6 +21,15 @@ func TestMountsBelow(t *testing.T) {
 	}
 }
 
+func TestRoomForADiskInMemory(t *testing.T) {
+	if err := roomFor(2<<30, 3<<30); err != nil {
+		t.Error(err)
+	}
+	if err := roomFor(2<<30, 3<<30-1); err == nil || !strings.Contains(err.Error(), "needs 3072 MiB of it, of which 3071 MiB") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // needRoot skips a test that mounts.
 func needRoot(t *testing.T) {
 	t.Helper()
