@@ -24,6 +24,12 @@ type sample struct{ at, value float64 }
 // rowEnd is when the values of a row hold: none is known before its end.
 func rowEnd(t results.Tenth) float64 { return float64(t.AtMS + rowMS) }
 
+// ordered puts answers in the order of their intended times.
+func ordered(s Seen) Seen {
+	s.Answers = slices.SortedStableFunc(slices.Values(s.Answers), func(a, b Answer) int { return cmp.Compare(a.AtMS, b.AtMS) })
+	return s
+}
+
 // between is what lies in the time from (exclusive) to (inclusive); a row counts by its end.
 func between(s Seen, from, to float64) Seen {
 	return Seen{

@@ -3,6 +3,8 @@ package recovery
 import (
 	"math"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestFirstOutput(t *testing.T) {
@@ -225,6 +227,30 @@ func TestRareQueries(t *testing.T) {
 	}}.measure()
 	if !is(r.FreshnessBack, 4.5, false) || !is(r.AllRight, 4.5, false) {
 		t.Errorf("freshness %s, all right %s", show(r.FreshnessBack), show(r.AllRight))
+	}
+}
+
+// Queries overtake each other, so answers come in any order.
+func TestOrderOfAnswersDoesNotMatter(t *testing.T) {
+	s := scene{out: []span{{25, 29}}, bad: func(at float64) Kind {
+		if within([]span{{25, 26}, {33, 33.1}}, at) {
+			return Wrong
+		}
+		return ""
+	}}
+	want := s.measure()
+	s.input = func(in *Input) {
+		for i := 0; i+5 < len(in.Answers); i += 3 {
+			in.Answers[i], in.Answers[i+5] = in.Answers[i+5], in.Answers[i]
+		}
+	}
+	first := s.make()
+	was := first.Answers[0]
+	if diff := cmp.Diff(want, Measure(first)); diff != "" {
+		t.Error(diff)
+	}
+	if first.Answers[0] != was {
+		t.Error("the answers of the caller were moved")
 	}
 }
 

@@ -37,7 +37,7 @@ type Bands struct {
 	LatencyFloorMS float64
 }
 
-// Seen is what was seen of a run. Rows and answers are in order of time.
+// Seen is what was seen of a run: rows in order of time, answers in any order, since queries overtake each other.
 type Seen struct {
 	Tenths  []results.Tenth
 	Answers []Answer
@@ -75,10 +75,11 @@ func Measure(in Input) results.Recovery {
 	if in.EndedS != nil {
 		m.ended = milliseconds(*in.EndedS)
 	}
-	m.after = between(in.Seen, m.injected, m.until)
-	m.base, m.out.Baseline = between(in.Seen, milliseconds(in.BaselineFromS), milliseconds(in.BaselineToS)), "before the fault"
+	m.Seen = ordered(in.Seen)
+	m.after = between(m.Seen, m.injected, m.until)
+	m.base, m.out.Baseline = between(m.Seen, milliseconds(in.BaselineFromS), milliseconds(in.BaselineToS)), "before the fault"
 	if in.Control != nil {
-		m.base, m.out.Baseline, m.out.ControlRun = between(in.Control.Seen, m.injected, m.until), "control", in.Control.Run
+		m.base, m.out.Baseline, m.out.ControlRun = between(ordered(in.Control.Seen), m.injected, m.until), "control", in.Control.Run
 	}
 	m.base = offered(m.base)
 
