@@ -128,9 +128,10 @@ func Test(t *testing.T, arch architectures.Architecture, options ...Option) {
 	kills := func(name string, c conditions) {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(p.seeds) {
-				c.seed = seed
 				t.Run(fmt.Sprint(seed), func(t *testing.T) {
 					t.Parallel()
+					c := c // the trials run beside each other
+					c.seed = seed
 					if err := w.trial(t, arch, c); err != nil {
 						t.Fatal(err)
 					}

@@ -40,7 +40,7 @@ func (tr *trial) kills() error {
 			if tr.reprocess {
 				waits := make([]time.Duration, 1+tr.random.IntN(3))
 				for i := range waits {
-					waits[i] = time.Duration(tr.random.Int64N(int64(onDemandLife)))
+					waits[i] = time.Duration(tr.random.Int64N(int64(workFor)))
 				}
 				hunts.Go(func() error { return tr.hunt(c.Name, waits) })
 			}
@@ -66,40 +66,6 @@ func (tr *trial) kills() error {
 		}
 	}
 	return hunts.Wait()
-}
-
-const (
-	// onDemandLife is about how long a component on demand takes for the stream of a trial, its start included.
-	onDemandLife = 400 * time.Millisecond
-	// onDemandWithin is how long a hunt waits for it to run at all, or again.
-	onDemandWithin = 3 * time.Second
-)
-
-// hunt kills a component on demand again and again, each time so long after it was seen to run, as long as it does.
-func (tr *trial) hunt(name string, waits []time.Duration) error {
-	for _, wait := range waits {
-		deadline := time.Now().Add(onDemandWithin)
-		p := tr.keeper.current(name)
-		for ; p == nil || ended(p); p = tr.keeper.current(name) {
-			if time.Now().After(deadline) {
-				return nil
-			}
-			if err := tr.sleep(time.Millisecond); err != nil {
-				return err
-			}
-		}
-		if err := tr.sleep(wait); err != nil {
-			return err
-		}
-		if ended(p) {
-			continue
-		}
-		if err := p.Kill(); err != nil {
-			return err
-		}
-		<-p.Done() // it may have ended by itself at the last moment
-	}
-	return nil
 }
 
 // doubles runs two copies of a component at once: first one that has stood still while another took its place, then
