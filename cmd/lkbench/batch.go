@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lkbench/architectures"
+	"lkbench/internal/capacity"
 	"lkbench/internal/infra"
 	"lkbench/internal/infra/docker"
 	"lkbench/internal/runner"
@@ -53,8 +54,33 @@ func (b *batchOfRuns) check(p *plan) error {
 	return errors.Join(problems...)
 }
 
+// all makes the runs of a plan. It gives the worst exit code; after an interruption and after an error it makes no more.
+func (b *batchOfRuns) all(ctx context.Context, p *plan) (code int, err error) {
+	for _, s := range p.scenarios {
+		for _, arch := range p.archs {
+			one, err := b.run(ctx, arch, s)
+			if code = max(code, one); err != nil || code >= exitInterrupted {
+				return code, err
+			}
+		}
+	}
+	return code, nil
+}
+
 // run makes one run, and its control before it where there is to be one. It gives the exit code.
 func (b *batchOfRuns) run(ctx context.Context, arch architectures.Architecture, s *scenarios.Scenario) (code int, err error) {
+	if s.NeedsCapacity() {
+		rate, err := capacityOf(ctx, b.base, arch, s, b.note)
+		if errors.Is(err, capacity.ErrNothingHeld) || errors.Is(err, capacity.ErrNoLimit) {
+			return 0, &exitError{exitInvalid, err}
+		}
+		if err != nil {
+			return 0, err
+		}
+		if s, err = s.Resolve(rate); err != nil {
+			return 0, err
+		}
+	}
 	cfg := b.base
 	cfg.Architecture, cfg.Scenario = arch, s
 	if disturbed := len(s.Faults)+len(s.Reprocess) > 0; disturbed && b.flags.control == "auto" {

@@ -18,7 +18,6 @@ import (
 	"golang.org/x/term"
 
 	"lkbench/architectures"
-	"lkbench/internal/infra"
 	"lkbench/internal/runner"
 	"lkbench/report"
 	"lkbench/results"
@@ -131,10 +130,6 @@ func runAll(cmd *cobra.Command, f runFlags, commanded time.Time) error {
 	if err != nil {
 		return err
 	}
-	executable, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program's own file, to start components with: %w", err)
-	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first signal ends the run in order; the second ends the program at once, and the children with it.
@@ -146,57 +141,37 @@ func runAll(cmd *cobra.Command, f runFlags, commanded time.Time) error {
 			fmt.Fprintf(errw, format+"\n", args...)
 		}
 	}
-	provider, err := f.infra.choose(ctx, errw, note)
+	base, err := launcher(ctx, &f.infra, f.out, errw, note)
 	if err != nil && ctx.Err() != nil {
 		return &exitError{exitInterrupted, err}
 	}
 	if err != nil {
 		return err
 	}
-	swept, err := infra.Sweep(ctx, removers)
-	if err != nil {
-		note("sweeping what dead runs left: %v", err)
-	}
-	for _, s := range swept {
-		note("removed what a dead run left: %s", s)
-	}
+	base.Engine, base.Write, base.Keep = f.engine, writeReports, keeper(f.keep, out)
 
 	mode := f.progress
 	if f.quiet {
 		mode = "none"
 	}
 	batch := &batchOfRuns{
-		flags: f, out: out, note: note, shown: newProgress(mode, errw, isTerminal(errw)), commanded: commanded,
-		base: runner.Config{
-			Engine: f.engine, Provider: provider, Brokers: brokersOf(provider), Executable: executable, Out: f.out,
-			Command: append([]string{"lkbench"}, os.Args[1:]...), Version: version(), Write: writeReports, Keep: keeper(f.keep, out),
-		},
+		flags: f, base: base, out: out, note: note, shown: newProgress(mode, errw, isTerminal(errw)), commanded: commanded,
 	}
 	if err := batch.check(plan); err != nil {
 		return err
 	}
-	code := 0
-	for _, s := range plan.scenarios {
-		for _, arch := range plan.archs {
-			if code >= exitInterrupted {
-				break
-			}
-			one, err := batch.run(ctx, arch, s)
-			if err != nil && ctx.Err() != nil {
-				return &exitError{exitInterrupted, err}
-			}
-			if err != nil {
-				return err
-			}
-			code = max(code, one)
-		}
-	}
-	if !f.quiet {
+	code, err := batch.all(ctx, plan)
+	if !f.quiet && len(batch.runs) > 0 { // also of those before an error
 		if err := show(out, batch.runs); err != nil {
 			return err
 		}
 	}
-	if code != 0 {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return &exitError{exitInterrupted, err}
+	case err != nil:
+		return err
+	case code != 0:
 		return &exitError{code: code}
 	}
 	return nil
