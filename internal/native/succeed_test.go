@@ -28,9 +28,9 @@ type succession struct {
 }
 
 // again is a sink that keeps the offsets in a table of its own.
-type again struct{ written }
+type again struct{}
 
-func (a *again) Write(ctx context.Context, tx pgx.Tx, b *Batch) error {
+func (again) Write(ctx context.Context, tx pgx.Tx, b *Batch) error {
 	for i := range b.Events {
 		if _, err := tx.Exec(ctx, `insert into again values ($1, $2)`, b.Events[i].Partition, b.Events[i].Offset); err != nil {
 			return err
@@ -48,7 +48,7 @@ func newSuccession(t *testing.T) *succession {
 	e := &s.old.Environment
 	e.Postgres, e.Kafka, e.Topic, e.DeadLetters = address, infratest.Kafka(t, 2, "in", "dead"), "in", "dead"
 	s.next = s.old
-	s.old.Sink, s.next.Sink, s.next.Component = &written{}, &again{}, "reprocess"
+	s.old.Sink, s.next.Sink, s.next.Component = &written{}, again{}, "reprocess"
 	var err error
 	if s.client, err = e.Kafka.NewClient(kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
 		t.Fatal(err)
