@@ -44,16 +44,22 @@ func cut[T any](all []T, from, to float64, at func(T) float64) []T {
 	return all[min(first, last):last]
 }
 
-// offered leaves out what was seen without load: it says nothing about a system under load.
-func offered(s Seen) Seen {
-	loaded := Seen{}
-	for _, t := range s.Tenths {
-		if t.Offered != nil && *t.Offered > 0 {
-			loaded.Tenths = append(loaded.Tenths, t)
+// loaded leaves out the rows without load: they say nothing about a system under load. A row of which nobody knows what was offered counts
+// as one under load if one under load follows.
+func loaded(rows []results.Tenth) []results.Tenth {
+	var kept, unknown []results.Tenth
+	for _, t := range rows {
+		switch {
+		case t.Offered == nil:
+			unknown = append(unknown, t)
+		case *t.Offered > 0:
+			kept = append(append(kept, unknown...), t)
+			unknown = nil
+		default:
+			unknown = nil
 		}
 	}
-	loaded.Answers = s.Answers // probes end with the load
-	return loaded
+	return kept
 }
 
 // loadEnd is the end of the last row in which events were offered; the end of the observation where none says so.

@@ -106,12 +106,12 @@ func (m *measurement) downtime() {
 	if known == 0 {
 		return
 	}
-	loaded := offered(m.after).Tenths
-	down, unasked, known := stopped(loaded)
+	rows := loaded(m.after.Tenths)
+	down, unasked, known := stopped(rows)
 	if known == 0 {
 		return
 	}
-	extra := float64(down) - float64(usual)/float64(len(m.base.Tenths))*float64(len(loaded))
+	extra := float64(down) - float64(usual)/float64(len(m.base.Tenths))*float64(len(rows))
 	m.out.DowntimeS = new(seconds(max(0, math.Round(extra)*rowMS)))
 	if unasked > 0 {
 		m.note("downtime counts %.1f s in which nobody could say what was processed", float64(unasked)*rowMS/1000)

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"lkbench/results"
 )
 
 func TestFirstOutput(t *testing.T) {
@@ -78,6 +80,14 @@ func TestDowntime(t *testing.T) {
 		{"beyond the usual", scene{stopped: append(commits(0, 25), append(commits(27.5, 55), span{25, 27.5})...)}, new(2.0), ""},
 		{"as usual", scene{stopped: commits(0, 55)}, new(0.0), ""},
 		{"nobody could be asked", scene{unasked: []span{{25, 26}}, stopped: []span{{26, 27}}}, new(2.0), "downtime counts 1.0 s in which nobody could say"},
+		{"nobody looked at all", scene{stopped: []span{{26, 27}}, input: func(in *Input) {
+			for i := 250; i < 260; i++ {
+				in.Tenths[i] = results.Tenth{AtMS: in.Tenths[i].AtMS}
+			}
+			for i := 550; i < 580; i++ { // after the load that is no downtime
+				in.Tenths[i] = results.Tenth{AtMS: in.Tenths[i].AtMS}
+			}
+		}}, new(2.0), "downtime counts 1.0 s in which nobody could say"},
 		{"nobody was asked", scene{unasked: []span{{25, 60}}}, nil, ""},
 		{"nobody was asked before", scene{unasked: []span{{0, 25}}}, nil, ""},
 	} {

@@ -81,7 +81,7 @@ func Measure(in Input) results.Recovery {
 	if in.Control != nil {
 		m.base, m.out.Baseline, m.out.ControlRun = between(ordered(in.Control.Seen), m.injected, m.until), "control", in.Control.Run
 	}
-	m.base = offered(m.base)
+	m.base.Tenths = loaded(m.base.Tenths) // probes end with the load by themselves
 
 	m.detection()
 	m.firstOutput()
@@ -115,14 +115,16 @@ func (m *measurement) detection() {
 // lag gives when lag was back, its peak and the area above the baseline.
 func (m *measurement) lag() {
 	var values []float64
-	perRow := 0.0 // events offered in a row of the baseline
+	events, known := 0.0, 0.0 // offered in the baseline, and the rows that say so
 	for _, t := range m.base.Tenths {
-		perRow += float64(*t.Offered) / float64(len(m.base.Tenths))
+		if t.Offered != nil {
+			events, known = events+float64(*t.Offered), known+1
+		}
 		if t.Lag != nil {
 			values = append(values, float64(*t.Lag))
 		}
 	}
-	limit, ok := edge(values, m.Bands.LagFactor, m.Bands.LagFloorMS*perRow/rowMS)
+	limit, ok := edge(values, m.Bands.LagFactor, m.Bands.LagFloorMS*events/max(1, known)/rowMS)
 	var samples []sample
 	for _, t := range m.after.Tenths {
 		if t.Lag != nil {
