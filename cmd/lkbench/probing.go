@@ -151,7 +151,7 @@ func measured(dir string) (*results.Record, []results.Second, error) {
 
 // capacityOf gives the rate that an architecture sustains on the servers of base, for a scenario whose rates are shares of it: from
 // a saved result in base.Out for the same machine, architecture, engine, infra and settings, else measured now and saved. It says
-// which in note. The error is ErrNothingHeld or ErrNoLimit of package capacity if there is none.
+// which in note. If there is no such rate the error has exit code 4.
 func capacityOf(ctx context.Context, base runner.Config, arch architectures.Architecture, scenario *scenarios.Scenario, note func(format string, args ...any)) (float64, error) {
 	tolerance, err := share(defaultTolerance)
 	if err != nil {
@@ -179,6 +179,9 @@ func capacityOf(ctx context.Context, base runner.Config, arch architectures.Arch
 	s.base.Keep, s.base.Progress = nil, nil
 	s.base.Write = func(string, *results.Record) error { return nil }
 	file, err := s.find(ctx)
+	if errors.Is(err, capacity.ErrNothingHeld) || errors.Is(err, capacity.ErrNoLimit) {
+		return 0, &exitError{max(exitInvalid, s.worst), fmt.Errorf("capacity of %s: %w", arch.Name(), err)}
+	}
 	if err != nil {
 		return 0, fmt.Errorf("capacity of %s: %w", arch.Name(), err)
 	}
