@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	cpuPeriod    = 20 * time.Millisecond // of stopping and going on; the scheduler's own slices are of this order
-	cpuListEvery = 200 * time.Millisecond
-	cpuTolerance = 0.1 // between the share that was asked for and the one that was taken
+	cpuPeriod     = 20 * time.Millisecond // of stopping and going on; the scheduler's own slices are of this order
+	cpuMostAtOnce = 5 * cpuPeriod         // to make good for what was missed on a busy machine; more would be an outage
+	cpuListEvery  = 200 * time.Millisecond
+	cpuTolerance  = 0.1 // between the share that was asked for and the one that was taken
 )
 
 // CPU takes a share of the processor from its target for For: all its processes are stopped for that share of every 20 ms.
@@ -59,12 +60,14 @@ func (c CPU) take(ctx context.Context, t Target) (what string, err error) {
 	var listed time.Time
 	defer func() { signalAll(ids, syscall.SIGCONT) }()
 	seen := false
-	share, err := dutyCycle(ctx, c.Share, c.For, func() {
+	list := func() {
 		if time.Since(listed) > cpuListEvery {
 			if found, err := tree(alive(t)); err == nil {
 				ids, listed = found, time.Now()
 			}
 		}
+	}
+	share, err := dutyCycle(ctx, c.Share, c.For, list, func() {
 		signalAll(ids, syscall.SIGSTOP)
 		if !seen && len(ids) > 0 {
 			seen = await(ctx, cpuPeriod, func() bool { return stopped(ids) }) == nil
@@ -89,17 +92,18 @@ func (c CPU) took(share float64, seen bool) error {
 }
 
 // dutyCycle stops and continues something for a share of the time, and gives the share that it was stopped for. What a
-// period took too much or too little the next one makes good.
-func dutyCycle(ctx context.Context, share float64, lasts time.Duration, stop, goOn func()) (float64, error) {
+// period took too much or too little the next one makes good. Before each stop it prepares, which does not count.
+func dutyCycle(ctx context.Context, share float64, lasts time.Duration, prepare, stop, goOn func()) (float64, error) {
 	began := time.Now()
 	var stoppedFor time.Duration
 	for elapsed := time.Duration(0); elapsed < lasts; elapsed = time.Since(began) {
 		want := time.Duration(share*float64(elapsed+cpuPeriod)) - stoppedFor
 		var err error
 		if want > 0 {
+			prepare()
 			since := time.Now()
 			stop()
-			err = hold(ctx, min(want, cpuPeriod)-time.Since(since))
+			err = hold(ctx, min(want, cpuMostAtOnce)-time.Since(since))
 			goOn()
 			stoppedFor += time.Since(since)
 		}

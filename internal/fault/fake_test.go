@@ -84,6 +84,7 @@ type fakeProcess struct {
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	former *fakeFormer
+	late   time.Duration // from Release to the start
 }
 
 // newProcess starts a process that ends with the test.
@@ -134,6 +135,9 @@ func (f *fakeProcess) Signal(_ context.Context, signal infra.Signal) error {
 func (f *fakeProcess) again() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.cmd.ProcessState == nil { // it still runs, as after a signal that was lost
+		return nil
+	}
 	f.cmd = exec.Command(f.cmd.Args[0], f.cmd.Args[1:]...)
 	return f.cmd.Start()
 }
@@ -148,7 +152,11 @@ func (f *fakeProcess) Start(ctx context.Context) error {
 
 func (f *fakeProcess) Release() {
 	f.add("%s release", f.name)
-	_ = f.again()
+	if f.late == 0 {
+		_ = f.again()
+		return
+	}
+	time.AfterFunc(f.late, func() { _ = f.again() })
 }
 
 func (f *fakeProcess) Replace(context.Context) (Former, error) {

@@ -61,9 +61,14 @@ func (l Lock) acquire(ctx context.Context, conn *pgx.Conn) (relations int, err e
 	if err != nil {
 		return 0, err
 	}
+	return locked(ctx, conn, l.View)
+}
+
+// locked gives the number of relations that a session holds in ACCESS EXCLUSIVE mode, the view among them.
+func locked(ctx context.Context, conn *pgx.Conn, view string) (relations int, err error) {
 	var itself bool
 	err = conn.QueryRow(ctx, `SELECT count(*), coalesce(bool_or(relation = $1::text::regclass), false) FROM pg_locks
-		WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted`, quoted(l.View)).Scan(&relations, &itself)
+		WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted`, quoted(view)).Scan(&relations, &itself)
 	if err == nil && !itself {
 		err = errors.New("pg_locks does not show it")
 	}

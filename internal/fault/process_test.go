@@ -91,7 +91,7 @@ func TestPauseOfTheRootOnlyIsNone(t *testing.T) {
 func TestCPUOfATree(t *testing.T) {
 	j := newJournal()
 	target, all := busyTree(t, j)
-	out, err := CPU{Share: 0.5, For: 600 * time.Millisecond}.Inject(t.Context(), j.world(target))
+	out, err := CPU{Share: 0.5, For: 2 * time.Second}.Inject(t.Context(), j.world(target))
 	if err != nil || out.Effect < 0 || !strings.Contains(out.What, "50% of the processor asked for") {
 		t.Errorf("outcome %+v, %v", out, err)
 	}
@@ -118,7 +118,7 @@ func TestDutyCycle(t *testing.T) {
 		for _, late := range []time.Duration{0, 3 * time.Millisecond} {
 			synctest.Test(t, func(t *testing.T) {
 				var stops int
-				got, err := dutyCycle(t.Context(), share, 10*time.Second, func() { stops++ }, func() { time.Sleep(late) })
+				got, err := dutyCycle(t.Context(), share, 10*time.Second, func() {}, func() { stops++ }, func() { time.Sleep(late) })
 				if err != nil || math.Abs(got-share) > 0.01 && late == 0 || math.Abs(got-share) > cpuTolerance || stops < 100 {
 					t.Errorf("stopped for %.3f in %d pieces (%v late), %v; want %.1f", got, stops, late, err, share)
 				}
@@ -127,7 +127,7 @@ func TestDutyCycle(t *testing.T) {
 	}
 	// One that takes far longer to stop than it should is seen.
 	synctest.Test(t, func(t *testing.T) {
-		got, err := dutyCycle(t.Context(), 0.2, 500*time.Millisecond, func() { time.Sleep(400 * time.Millisecond) }, func() {})
+		got, err := dutyCycle(t.Context(), 0.2, 500*time.Millisecond, func() {}, func() { time.Sleep(400 * time.Millisecond) }, func() {})
 		if err != nil || got < 0.2+cpuTolerance {
 			t.Errorf("stopped for %.3f, %v: not seen", got, err)
 		}
@@ -136,7 +136,7 @@ func TestDutyCycle(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		stoppedNow := false
-		_, err := dutyCycle(ctx, 0.9, time.Hour, func() { stoppedNow = true }, func() { stoppedNow = false })
+		_, err := dutyCycle(ctx, 0.9, time.Hour, func() {}, func() { stoppedNow = true }, func() { stoppedNow = false })
 		if err == nil || stoppedNow {
 			t.Errorf("cut short: %v, still stopped %v", err, stoppedNow)
 		}
@@ -177,7 +177,7 @@ func TestMemory(t *testing.T) {
 func TestMemoryThatIsHeldAlready(t *testing.T) {
 	needMemoryLimit(t)
 	j := newJournal()
-	target := newProcess(t, j, "x", "/bin/sh", "-c", "x=$(head -c 30000000 /dev/zero | tr '\\0' x); echo $x > /dev/null; sleep 1000")
+	target := newProcess(t, j, "x", "/bin/sh", "-c", "x=$(head -c 30000000 /dev/zero | tr '\\0' x); echo $x > /dev/null; while :; do sleep 1; done")
 	err := await(t.Context(), time.Minute, func() bool { return heldBy(alive(target)) > 25<<20 })
 	if err != nil {
 		t.Fatal(err)
@@ -194,6 +194,24 @@ func TestMemoryLimitThatIsNeverReached(t *testing.T) {
 	out, err := Memory{MiB: 512, For: 100 * time.Millisecond}.Inject(t.Context(), j.world(newProcess(t, j, "x", "sleep", "1000")))
 	if !errors.Is(err, ErrNoEffect) || out.Effect >= 0 {
 		t.Errorf("effect %v, %v", out.Effect, err)
+	}
+}
+
+func TestMemoryCutShort(t *testing.T) {
+	needMemoryLimit(t)
+	j := newJournal()
+	target := newProcess(t, j, "x", "sleep", "1000")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if out, err := (Memory{MiB: 512, For: time.Hour}).Inject(ctx, j.world(target)); err == nil || out.Effect >= 0 {
+		t.Errorf("effect %v, %v", out.Effect, err)
+	}
+	g, err := findGroup("/", memoryController)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if home, err := (&group{dir: g.home}).holds(alive(target)); !home || err != nil {
+		t.Errorf("the process is not back in its group: %v", err)
 	}
 }
 

@@ -64,6 +64,23 @@ func TestOrderOfSignals(t *testing.T) {
 	}
 }
 
+// A crash that hits nothing is none: a component that is not back in time is waited for, and the next crash comes then.
+func TestRestartLoopWaitsForASlowStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal()
+		p := newProcess(t, j, "x", "sleep", "1000")
+		p.late = 4 * time.Second
+		out, err := RestartLoop{Times: 3, Every: time.Second}.Inject(t.Context(), j.world(p))
+		if want := "0s x kill, 0s x release, 4s x kill, 4s x release, 8s x kill, 8s x release"; err != nil || j.String() != want {
+			t.Errorf("%v; did %s, want %s", err, j, want)
+		}
+		if !strings.HasPrefix(out.What, "3 times SIGKILL within 8.") {
+			t.Errorf("says %s", out.What)
+		}
+		time.Sleep(2 * p.late) // it comes back, to be ended with the test
+	})
+}
+
 // Whatever ends the run in the middle of a fault, the target is given back, and the error says that it was cut short.
 func TestUndoneWhenCutShort(t *testing.T) {
 	for name, c := range map[string]struct {
