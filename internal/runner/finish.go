@@ -298,6 +298,9 @@ func (r *run) resources(ctx context.Context) ([]results.Resource, error) {
 	}
 	used := []results.Resource{}
 	for _, c := range r.Architecture.Components() {
+		if c.OnDemand && r.correction == nil {
+			continue // it never ran
+		}
 		used = append(used, results.Resource{Component: c.Name, StartS: r.started})
 	}
 	for _, server := range r.instance.Servers() {

@@ -135,6 +135,9 @@ func (r *run) openWatch(ctx context.Context) error {
 		groups = append(groups, serverGroup(s))
 	}
 	for _, c := range r.Architecture.Components() {
+		if c.OnDemand && r.correction == nil {
+			continue // it never runs
+		}
 		groups = append(groups, observe.Group{Name: c.Name, PIDs: func() []int32 { return r.supervisor.pids(c.Name) }})
 	}
 	r.watch.sampler = observe.NewSampler(observe.SamplerConfig{
