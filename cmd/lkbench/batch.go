@@ -83,7 +83,7 @@ func (b *batchOfRuns) run(ctx context.Context, arch architectures.Architecture, 
 	}
 	cfg := b.base
 	cfg.Architecture, cfg.Scenario = arch, s
-	if disturbed := len(s.Faults)+len(s.Reprocess) > 0; disturbed && b.flags.control == "auto" {
+	if len(s.Faults) > 0 && b.flags.control == "auto" {
 		control := cfg
 		control.Scenario, control.Tenths, control.Keep = s.WithoutFaults(), true, nil
 		run, interrupted, err := b.one(ctx, control)
