@@ -166,10 +166,28 @@ func TestDropHoldsEverythingUntilItEnds(t *testing.T) {
 			t.Errorf("read %q after %v", got, time.Since(started))
 		}
 		exchange(t, c, "more")
-		if shaped(&c.in) || shaped(&c.out) {
-			t.Error("a goroutine still stands between the connection and a good network")
-		}
 	})
+}
+
+// TestGoodAgain: when it is over nothing stands between the user and the real connection, also where nothing passes any more.
+func TestGoodAgain(t *testing.T) {
+	for _, bad := range []Conditions{{Drop: true}, {Latency: time.Second}, {KiBPerS: 1, Direction: In}} {
+		synctest.Test(t, func(t *testing.T) {
+			s, c, far := pipe(t)
+			go echo(far)
+			s.set(bad)
+			if !bad.Drop {
+				exchange(t, c, "abc")
+			}
+			synctest.Wait()
+			s.set(Conditions{})
+			synctest.Wait()
+			if shaped(&c.in) || shaped(&c.out) {
+				t.Errorf("%+v: something still stands in between", bad)
+			}
+			exchange(t, c, "more")
+		})
+	}
 }
 
 // TestDropOfAnswers: what was under way already when the answers began to be dropped is held, too.

@@ -68,6 +68,8 @@ func TestUntouched(t *testing.T) {
 	expect("reset of a connection", tell(Conditions{Reset: true}), true)
 	conn.Close()
 	expect("reset after it", tell(Conditions{Reset: true}), false)
+	tell(Conditions{Drop: true})
+	expect("its end, with all connections closed before", tell(Conditions{}), false)
 }
 
 func TestTellFails(t *testing.T) {

@@ -8,9 +8,8 @@ import (
 // line is a delay line: bytes leave it in the order they came, none before its time. It knows no clock.
 type line struct {
 	pieces []piece
-	bytes  int       // of all pieces
-	last   time.Time // when the last piece is due: nothing overtakes it
-	end    error     // what follows the last piece, if anything
+	bytes  int   // of all pieces
+	end    error // what follows the last piece, if anything
 	endDue time.Time
 }
 
@@ -25,23 +24,15 @@ func (l *line) push(data []byte, due time.Time) {
 	if len(data) == 0 {
 		return
 	}
-	l.pieces = append(l.pieces, piece{append([]byte(nil), data...), l.after(due)})
+	l.pieces = append(l.pieces, piece{append([]byte(nil), data...), due})
 	l.bytes += len(data)
 }
 
 // finish says what comes after the last piece. Only the first time counts.
 func (l *line) finish(end error, due time.Time) {
 	if l.end == nil {
-		l.end, l.endDue = end, l.after(due)
+		l.end, l.endDue = end, due
 	}
-}
-
-func (l *line) after(due time.Time) time.Time {
-	if due.Before(l.last) {
-		return l.last
-	}
-	l.last = due
-	return due
 }
 
 // due is how many bytes may leave at once: those of the first piece. With none, end is what follows them if that is due; else
