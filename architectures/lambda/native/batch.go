@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -125,9 +124,6 @@ func (b *batch) next(ctx context.Context) error {
 	}
 }
 
-// errSuperseded says that a change of rules was asked for while a generation without one was under way.
-var errSuperseded = errors.New("a change of rules is asked for")
-
 // generation does everything for one generation. A connection serves only one: temporary tables and an open transaction
 // end with it, whatever went wrong.
 func (b *batch) generation(ctx context.Context, conn *pgx.Conn) error {
@@ -167,40 +163,6 @@ func (b *batch) prepare(ctx context.Context, conn *pgx.Conn, p plan, m *architec
 		return err
 	})
 	return s, err
-}
-
-// unlessSuperseded breaks work off when a change of rules is asked for: nothing of this generation is served yet, and the
-// next one covers everything that it would. A change itself is not broken off, as there is only one at a time.
-func (b *batch) unlessSuperseded(ctx context.Context, p plan, work func(context.Context) error) error {
-	if p.corrects {
-		return work(ctx)
-	}
-	working, stop := context.WithCancelCause(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		if b.watch(working) == nil {
-			stop(errSuperseded)
-		}
-	})
-	err := work(working)
-	stop(nil)
-	watch.Wait()
-	if err != nil && errors.Is(context.Cause(working), errSuperseded) {
-		return errSuperseded
-	}
-	return err
-}
-
-// watch returns nil when a change is asked for. If it fails, because its connection was refused or lost, the generation is
-// finished before anybody looks again.
-func (b *batch) watch(ctx context.Context) error {
-	conn, err := b.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer closeConn(conn.PgConn())
-	_, err = awaitChange(ctx, conn, time.Time{})
-	return err
 }
 
 func measure(f func() error) (seconds float64, err error) {

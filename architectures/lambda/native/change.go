@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,6 +49,43 @@ func notified(ctx context.Context, conn *pgx.Conn, until time.Time) (over bool, 
 		return true, nil
 	}
 	return false, fmt.Errorf("wait for a change of rules: %w", err)
+}
+
+// errSuperseded says that a change of rules was asked for while a generation without one was under way.
+var errSuperseded = errors.New("a change of rules is asked for")
+
+// unlessSuperseded breaks work off when a change of rules is asked for: nothing of this generation is served yet, and the
+// next one covers everything that it would. A change itself is not broken off, as there is only one at a time.
+func (b *batch) unlessSuperseded(ctx context.Context, p plan, work func(context.Context) error) error {
+	if p.corrects {
+		return work(ctx)
+	}
+	working, stop := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		if b.watch(working) == nil {
+			stop(errSuperseded)
+		}
+	})
+	err := work(working)
+	stop(nil)
+	watch.Wait()
+	if err != nil && errors.Is(context.Cause(working), errSuperseded) {
+		return errSuperseded
+	}
+	return err
+}
+
+// watch returns nil when a change is asked for. If it fails, because its connection was refused or lost, the generation is
+// finished before anybody looks again.
+func (b *batch) watch(ctx context.Context) error {
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeConn(conn.PgConn())
+	_, err = awaitChange(ctx, conn, time.Time{})
+	return err
 }
 
 // endChange ends a change that is served, once its grace time is over and nothing is left of what it has replaced. It
