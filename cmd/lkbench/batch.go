@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"lkbench/architectures"
-	"lkbench/internal/capacity"
 	"lkbench/internal/infra"
 	"lkbench/internal/infra/docker"
 	"lkbench/internal/runner"
@@ -71,9 +70,6 @@ func (b *batchOfRuns) all(ctx context.Context, p *plan) (code int, err error) {
 func (b *batchOfRuns) run(ctx context.Context, arch architectures.Architecture, s *scenarios.Scenario) (code int, err error) {
 	if s.NeedsCapacity() {
 		rate, err := capacityOf(ctx, b.base, arch, s, b.note)
-		if errors.Is(err, capacity.ErrNothingHeld) || errors.Is(err, capacity.ErrNoLimit) {
-			return 0, &exitError{exitInvalid, err}
-		}
 		if err != nil {
 			return 0, err
 		}
