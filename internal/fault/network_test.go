@@ -29,6 +29,9 @@ func (w *wired) Release()                                {}
 func (w *wired) Replace(context.Context) (Former, error) { return nil, errors.New("no room") }
 
 func (w *wired) Network(ctx context.Context, to string, c network.Conditions) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	w.add("%s %s %s", w.name, to, in(c))
 	if w.deaf && c != (network.Conditions{}) {
 		<-ctx.Done()
