@@ -56,6 +56,9 @@ func checkTarget(f scenarios.Fault, site Site) error {
 			return fmt.Errorf("target %s is a container: --infra=%s and %s run it as a process", f.Target, infraEmbedded, infraLocal)
 		}
 	}
+	if slices.Contains(networkKinds, f.Kind) && len(site.reaching(f.To, members)) == 0 {
+		return fmt.Errorf("%s has no connection to %s: expected one of %s", f.Target, f.To, strings.Join(site.reaching(f.To, site.componentNames()), ", "))
+	}
 	if f.Kind == KindMemory && site.NoMemoryLimit != "" {
 		return fmt.Errorf("it needs a Linux machine where lkbench may make control groups, as root can: %s", site.NoMemoryLimit)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,7 +26,7 @@ const (
 	lockNotAvailable   = "55P03"
 )
 
-// session opens a session of a fault's own. When the context of a statement ends, the statement is cancelled in the server
+// session opens a session of a fault's own. A server that is down at that moment, as one between two lives, is waited for. When the context of a statement ends, the statement is cancelled in the server
 // too: a connection that is only closed would leave it at work.
 func (w *World) session(ctx context.Context) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(w.Postgres)
@@ -36,11 +37,21 @@ func (w *World) session(ctx context.Context) (*pgx.Conn, error) {
 	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: sqlWithin}
 	}
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
+	var conn *pgx.Conn
+	waited := await(ctx, presentWithin, func() bool {
+		conn, err = pgx.ConnectConfig(ctx, config)
+		return err == nil || !comingUp(err)
+	})
+	if err = errors.Join(err, waited); err != nil {
 		return nil, fmt.Errorf("open a session: %w", err)
 	}
 	return conn, nil
+}
+
+// comingUp says that a server which could not be reached may be reached soon: nothing listens, or it starts or ends.
+func comingUp(err error) bool {
+	class := state(err)
+	return class == "" || strings.HasPrefix(class, "57P")
 }
 
 // leave closes a session.

@@ -84,20 +84,25 @@ func (p Partition) Inject(ctx context.Context, w *World) (Outcome, error) {
 	return impair(ctx, w, p.Target, p.To, network.Conditions{Partition: true}, p.For, "cut off")
 }
 
-// Inject implements Fault. It has taken effect when the last component has answered.
+// Inject implements Fault. It has taken effect when the last component has answered. One that has no connection yet, as a process
+// that was just started, is asked again.
 func (r Reset) Inject(ctx context.Context, w *World) (Outcome, error) {
 	targets, names, err := w.findComponents(r.Target)
 	if err != nil {
 		return none("dialer"), err
 	}
 	out := none("dialer", names...)
-	idle, err := setNetwork(ctx, targets, r.To, network.Conditions{Reset: true})
+	var idle []string
+	waited := await(ctx, presentWithin, func() bool {
+		idle, err = setNetwork(ctx, targets, r.To, network.Conditions{Reset: true})
+		return err != nil || len(idle) < len(targets)
+	})
 	out.End = w.Now()
 	switch {
 	case err != nil:
 		return out, noEffect("%w", err)
-	case len(idle) == len(targets):
-		return out, noEffect("%v had no connection to %s", idle, r.To)
+	case waited != nil:
+		return out, noEffect("%v had no connection to %s: %w", idle, r.To, waited)
 	}
 	out.Effect, out.What = out.End, r.To+": all open connections reset"+without(idle)
 	return out, nil

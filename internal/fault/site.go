@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"lkbench/internal/network"
 	"lkbench/scenarios"
 )
 
@@ -37,6 +38,7 @@ type SiteComponent struct {
 	Name     string
 	Roles    []string
 	OnDemand bool
+	Kafka    bool // it talks to Kafka; all of them talk to PostgreSQL
 }
 
 // Here is a site with what this machine allows, found out by doing it. The rest is the caller's to fill in.
@@ -76,6 +78,16 @@ func (s Site) Members(target string) []string {
 		}
 	}
 	return found
+}
+
+// reaching leaves of some components those that have connections to the far side of a network fault; all of them for "".
+func (s Site) reaching(to string, members []string) []string {
+	if to != network.Kafka {
+		return members
+	}
+	return slices.DeleteFunc(members, func(name string) bool {
+		return slices.ContainsFunc(s.Components, func(c SiteComponent) bool { return c.Name == name && !c.Kafka })
+	})
 }
 
 // servers are the names of our own servers.
@@ -118,7 +130,7 @@ func Resolve(f scenarios.Fault, site Site, seed uint64, index int) scenarios.Fau
 	if f.Target != targetRandom {
 		return f
 	}
-	if members := site.Members(targetRandom); len(members) > 0 {
+	if members := site.reaching(f.To, site.Members(targetRandom)); len(members) > 0 {
 		f.Target = members[rand.New(rand.NewPCG(seed, uint64(index))).IntN(len(members))]
 	}
 	return f

@@ -13,14 +13,17 @@ func lambdaSite() Site {
 	return Site{
 		Arch: "lambda", Infra: "embedded", Brokers: 1, Root: true, Linux: true,
 		Components: []SiteComponent{
-			{Name: "ingest", Roles: []string{"stream", "ingest"}}, {Name: "speed", Roles: []string{"stream", "speed"}}, {Name: "batch", Roles: []string{"batch"}},
+			{Name: "ingest", Roles: []string{"stream", "ingest"}, Kafka: true}, {Name: "speed", Roles: []string{"stream", "speed"}, Kafka: true},
+			{Name: "batch", Roles: []string{"batch"}},
 		},
 	}
 }
 
 func kappaSite() Site {
 	s := lambdaSite()
-	s.Arch, s.Components = "kappa", []SiteComponent{{Name: "stream", Roles: []string{"stream"}}, {Name: "reprocess", Roles: []string{"batch"}, OnDemand: true}}
+	s.Arch, s.Components = "kappa", []SiteComponent{
+		{Name: "stream", Roles: []string{"stream"}, Kafka: true}, {Name: "reprocess", Roles: []string{"batch"}, OnDemand: true, Kafka: true},
+	}
 	return s
 }
 
@@ -65,50 +68,54 @@ func TestCheck(t *testing.T) {
 	mac.Linux, mac.NoMemoryLimit = false, "no control groups here"
 	noGroups.NoMemoryLimit, noGroups.NoDiskLimit = "read-only file system", "read-only file system"
 	for _, c := range []struct {
-		kind, target string
-		site         Site
-		want         string // in the error; "" for none
+		kind, target, to string
+		site             Site
+		want             string // in the error; "" for none
 	}{
-		{"crash", "stream", lambdaSite(), ""},
-		{"crash", "all", external, ""},
-		{"crash", "database", docker, ""},
-		{"crash", "broker-2", three, ""},
-		{"crash", "speed", kappaSite(), `kappa has no target "speed": expected one of all, batch, broker, random, serving, stream, reprocess, database`},
-		{"crash", "broker-2", lambdaSite(), "no target"},
-		{"crash", "", lambdaSite(), "expected one of"},
-		{"crash", "database", external, "somebody else: --infra=embedded, local and docker"},
-		{"crash", "broker-1", external, "somebody else"},
-		{"zombie", "speed", lambdaSite(), ""},
-		{"zombie", "database", lambdaSite(), "is a server: expected a component of lambda, one of ingest, speed, batch"},
-		{"latency", "stream", lambdaSite(), ""},
-		{"partition", "broker", lambdaSite(), "is a server"},
-		{"cpu", "broker", lambdaSite(), ""},
-		{"cpu", "broker", docker, "is a container: --infra=embedded and local"},
-		{"cpu", "batch", docker, ""},
-		{"memory", "speed", lambdaSite(), ""},
-		{"memory", "speed", noGroups, "read-only file system"},
-		{"memory", "database", docker, "is a container"},
-		{"memory", "speed", mac, "Linux"},
-		{"lock", "", external, ""},
-		{"lock", "serving", lambdaSite(), ""},
-		{"lock", "stream", lambdaSite(), "done to the database"},
-		{"connections", "database", docker, ""},
-		{"connections", "", external, "other users"},
-		{"disk-full", "", lambdaSite(), ""},
-		{"disk-full", "", noGroups, ""},
-		{"disk-full", "", docker, "--infra=embedded and local"},
-		{"disk-full", "", external, "--infra=embedded and local"},
-		{"disk-full", "", user, "as root on Linux"},
-		{"disk-slow", "", mac, "as root on Linux"},
-		{"disk-slow", "", noGroups, "read-only file system"},
-		{"leader-move", "broker", three, ""},
-		{"leader-move", "", lambdaSite(), "--brokers=3"},
-		{"topic-full", "", external, ""},
-		{"topic-full", "database", lambdaSite(), "done to the broker"},
-		{"topic-full", "", Site{Arch: "idle", Brokers: 1}, "no component of role stream"},
-		{"explode", "stream", lambdaSite(), "expected one of crash, stop"},
+		{"crash", "stream", "", lambdaSite(), ""},
+		{"crash", "all", "", external, ""},
+		{"crash", "database", "", docker, ""},
+		{"crash", "broker-2", "", three, ""},
+		{"crash", "speed", "", kappaSite(), `kappa has no target "speed": expected one of all, batch, broker, random, serving, stream, reprocess, database`},
+		{"crash", "broker-2", "", lambdaSite(), "no target"},
+		{"crash", "", "", lambdaSite(), "expected one of"},
+		{"crash", "database", "", external, "somebody else: --infra=embedded, local and docker"},
+		{"crash", "broker-1", "", external, "somebody else"},
+		{"zombie", "speed", "", lambdaSite(), ""},
+		{"zombie", "database", "", lambdaSite(), "is a server: expected a component of lambda, one of ingest, speed, batch"},
+		{"latency", "stream", "", lambdaSite(), ""},
+		{"partition", "broker", "", lambdaSite(), "is a server"},
+		{"drop", "batch", "kafka", lambdaSite(), "batch has no connection to kafka: expected one of ingest, speed"},
+		{"drop", "batch", "postgres", lambdaSite(), ""},
+		{"drop", "batch", "kafka", kappaSite(), ""},
+		{"drop", "all", "kafka", lambdaSite(), ""},
+		{"cpu", "broker", "", lambdaSite(), ""},
+		{"cpu", "broker", "", docker, "is a container: --infra=embedded and local"},
+		{"cpu", "batch", "", docker, ""},
+		{"memory", "speed", "", lambdaSite(), ""},
+		{"memory", "speed", "", noGroups, "read-only file system"},
+		{"memory", "database", "", docker, "is a container"},
+		{"memory", "speed", "", mac, "Linux"},
+		{"lock", "", "", external, ""},
+		{"lock", "serving", "", lambdaSite(), ""},
+		{"lock", "stream", "", lambdaSite(), "done to the database"},
+		{"connections", "database", "", docker, ""},
+		{"connections", "", "", external, "other users"},
+		{"disk-full", "", "", lambdaSite(), ""},
+		{"disk-full", "", "", noGroups, ""},
+		{"disk-full", "", "", docker, "--infra=embedded and local"},
+		{"disk-full", "", "", external, "--infra=embedded and local"},
+		{"disk-full", "", "", user, "as root on Linux"},
+		{"disk-slow", "", "", mac, "as root on Linux"},
+		{"disk-slow", "", "", noGroups, "read-only file system"},
+		{"leader-move", "broker", "", three, ""},
+		{"leader-move", "", "", lambdaSite(), "--brokers=3"},
+		{"topic-full", "", "", external, ""},
+		{"topic-full", "database", "", lambdaSite(), "done to the broker"},
+		{"topic-full", "", "", Site{Arch: "idle", Brokers: 1}, "no component of role stream"},
+		{"explode", "stream", "", lambdaSite(), "expected one of crash, stop"},
 	} {
-		err := Check(scenarios.Fault{Kind: c.kind, Target: c.target}, c.site)
+		err := Check(scenarios.Fault{Kind: c.kind, Target: c.target, To: c.to}, c.site)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s of %q on %s with %s: %v; want %q", c.kind, c.target, c.site.Arch, c.site.Infra, err, c.want)
 		}
@@ -129,6 +136,11 @@ func TestResolve(t *testing.T) {
 	for _, c := range site.Components {
 		if drawn[c.Name] < 8 {
 			t.Errorf("of 60 draws %v", drawn)
+		}
+	}
+	for index := range 60 {
+		if got := Resolve(scenarios.Fault{Kind: KindDrop, Target: "random", To: "kafka"}, site, 7, index); got.Target == "batch" {
+			t.Error("a component without connections to Kafka was drawn for a fault of them")
 		}
 	}
 	if f := (scenarios.Fault{Kind: KindCrash, Target: "batch"}); Resolve(f, site, 7, 0) != f {

@@ -24,7 +24,7 @@ func (cfg *Config) site() fault.Site {
 	s := fault.Here()
 	s.Arch, s.Infra, s.Brokers = cfg.Architecture.Name(), cfg.Provider.Name(), cfg.Brokers
 	for _, c := range cfg.Architecture.Components() {
-		s.Components = append(s.Components, fault.SiteComponent{Name: c.Name, Roles: c.Roles, OnDemand: c.OnDemand})
+		s.Components = append(s.Components, fault.SiteComponent{Name: c.Name, Roles: c.Roles, OnDemand: c.OnDemand, Kafka: c.Consumes || c.OnDemand})
 	}
 	return s
 }
