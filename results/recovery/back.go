@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"fmt"
+	"math"
 
 	"lkbench/results"
 )
@@ -30,7 +31,7 @@ func (m *measurement) back(what string, samples []sample, limit, end, gap float6
 	}
 	var held []stretch
 	for _, s := range stretches(samples, m.injected, limit, gap) {
-		if s.to-s.from >= hold {
+		if s.to-m.heldFrom(s) >= hold {
 			held = append(held, s)
 		}
 	}
@@ -92,6 +93,15 @@ func stretches(samples []sample, injected, limit, gap float64) []stretch {
 		previous = s.at
 	}
 	return all
+}
+
+// heldFrom is from when a stretch counts as held: not before the fault ended, because what a fault does may show only then, as a
+// broker that is back brings all that was sent meanwhile. A fault whose end is not known sets no such time.
+func (m *measurement) heldFrom(s stretch) float64 {
+	if math.IsInf(m.ended, 1) {
+		return s.from
+	}
+	return max(s.from, m.ended)
 }
 
 // notBack is the span of a value that did not come back, or of which nobody can say whether it did.
