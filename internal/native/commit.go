@@ -231,11 +231,14 @@ func (c *committer) connect(ctx context.Context) (err error) {
 	return err
 }
 
+// stoodStill is PostgreSQL's code for a session it ended because it did nothing in its transaction for too long.
+const stoodStill = "25P03"
+
 // passing says that the same transaction may succeed on a new try: the connection was lost or refused, the server is
 // going down or coming up, or it chose this transaction to end a deadlock.
 func (c *committer) passing(err error) bool {
 	if server := (*pgconn.PgError)(nil); errors.As(err, &server) {
-		return slices.Contains([]string{"08", "40", "53", "57"}, server.Code[:2])
+		return slices.Contains([]string{"08", "40", "53", "57"}, server.Code[:2]) || server.Code == stoodStill
 	}
 	return c.conn == nil || c.conn.IsClosed()
 }

@@ -26,6 +26,8 @@ const (
 	lockWithin = "200ms"
 	// readerPause is how long it lets them be then.
 	readerPause = 100 * time.Millisecond
+	// standStill is how long it keeps locks that it has, should its process stand still just then.
+	standStill = "1s"
 )
 
 // errOvertaken says that the component to succeed was started again and goes on by itself.
@@ -155,13 +157,15 @@ func (c *committer) standing(ctx context.Context, conn *pgx.Conn, component stri
 	return next, err
 }
 
+const briefly = "set local lock_timeout = '" + lockWithin + "'; set local idle_in_transaction_session_timeout = '" + standStill + "'"
+
 // rehearse finds out whether the switch would get its locks now.
 func (c *committer) rehearse(ctx context.Context, conn *pgx.Conn, to Succession) error {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err = tx.Exec(ctx, "set local lock_timeout = '"+lockWithin+"'"); err == nil {
+	if _, err = tx.Exec(ctx, briefly); err == nil {
 		err = to.Switch(ctx, tx)
 	}
 	return errors.Join(err, tx.Rollback(ctx))
@@ -177,7 +181,7 @@ left join (select * from offsets where component = $1 order by partition for upd
 // switchOver makes the rows of this component those of the other. It may be repeated after a lost connection.
 func (c *committer) switchOver(ctx context.Context, conn *pgx.Conn, to Succession) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "set local lock_timeout = '"+lockWithin+"'"); err != nil {
+		if _, err := tx.Exec(ctx, briefly); err != nil {
 			return err
 		}
 		var same, mine, taken int32

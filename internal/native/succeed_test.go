@@ -25,6 +25,9 @@ type succession struct {
 	events  int // sent, without malformed ones
 	letters int
 	ended   chan error // of the old component's processes
+	calls   int        // of Switch
+	// succeeded holds the end of the successor.
+	succeeded chan error
 }
 
 // again is a sink that keeps the offsets in a table of its own.
@@ -84,8 +87,8 @@ func (s *succession) await(query string, want int) {
 	s.t.Helper()
 	for one[int](s.t, s.conn, query) != want {
 		select {
-		case <-s.t.Context().Done():
-			s.t.Fatalf("%s: not %d", query, want)
+		case err := <-s.succeeded:
+			s.t.Fatalf("%s: not %d, and the successor has ended: %v", query, want, err)
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -94,13 +97,13 @@ func (s *succession) await(query string, want int) {
 const nextOfStream = `select coalesce(sum(next_offset), 0) from offsets where component = 'stream'`
 
 // finish sends the last records and holds what came out against what was sent.
-func (s *succession) finish(stop context.CancelFunc, succeeded <-chan error) {
+func (s *succession) finish(stop context.CancelFunc) {
 	s.t.Helper()
 	s.await(`select count(*) from offsets where component = 'reprocess'`, 0)
 	s.send(50)
 	s.await(nextOfStream, s.events+s.letters)
 	stop()
-	if err := <-succeeded; err != nil {
+	if err := <-s.succeeded; err != nil {
 		s.t.Fatal(err)
 	}
 	if n := one[int](s.t, s.conn, `select count(*) from again`); n != s.events {
@@ -127,17 +130,18 @@ func (s *succession) replaced() {
 }
 
 // succeed runs the successor; hook is called in each call of Switch with its number: the first is a try.
-func (s *succession) succeed(hook func(ctx context.Context, call int) error) (stop context.CancelFunc, ended <-chan error) {
+func (s *succession) succeed(hook func(ctx context.Context, call int) error) context.CancelFunc {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	done := make(chan error, 1)
-	calls := 0
+	s.succeeded = done
+	s.calls = 0
 	go func() {
 		done <- Succeed(ctx, s.next, Succession{Of: "stream", Switch: func(ctx context.Context, _ pgx.Tx) error {
-			calls++
-			return hook(ctx, calls)
+			s.calls++
+			return hook(ctx, s.calls)
 		}})
 	}()
-	return cancel, done
+	return cancel
 }
 
 func nothing(context.Context, int) error { return nil }
@@ -149,16 +153,23 @@ func TestSucceed(t *testing.T) {
 	s.start()
 	s.send(100)
 	s.await(nextOfStream, 100)
-	// Readers lock what is switched: at the try, then at the switch itself. It comes to it all the same.
-	stop, ended := s.succeed(func(_ context.Context, call int) error {
-		if call == 1 || call == 3 {
+	// Readers lock what is switched: at the try, then at the switch itself. Then the process stands still with the locks that it
+	// has, and the server takes them away. It comes to the switch all the same.
+	stop := s.succeed(func(_ context.Context, call int) error {
+		switch call {
+		case 1, 3:
 			return locked
+		case 4:
+			time.Sleep(1500 * time.Millisecond)
 		}
 		return nil
 	})
 	s.send(100)
 	s.replaced()
-	s.finish(stop, ended)
+	s.finish(stop)
+	if s.calls != 5 {
+		t.Errorf("%d calls of Switch, want 5: two tries, one that meets readers, one that stands still, one that succeeds", s.calls)
+	}
 	if n := one[int](t, s.conn, `select count(*) from written`); n >= s.events {
 		t.Errorf("the old component has written all %d events", n)
 	}
@@ -167,8 +178,8 @@ func TestSucceed(t *testing.T) {
 // TestSucceedFromNothing: a topic without records, and a component that never ran.
 func TestSucceedFromNothing(t *testing.T) {
 	s := newSuccession(t)
-	stop, ended := s.succeed(nothing)
-	s.finish(stop, ended)
+	stop := s.succeed(nothing)
+	s.finish(stop)
 }
 
 // TestSucceedIdle: the old component has nothing left to commit and ends by looking.
@@ -177,10 +188,10 @@ func TestSucceedIdle(t *testing.T) {
 	s.start()
 	s.send(30)
 	s.await(nextOfStream, 30)
-	stop, ended := s.succeed(nothing)
+	stop := s.succeed(nothing)
 	s.await(`select count(*) from offsets where component = 'reprocess'`, 0)
 	s.replaced()
-	s.finish(stop, ended)
+	s.finish(stop)
 }
 
 // TestSucceedOvertaken: the old component is started again before the switch and goes on.
@@ -196,7 +207,7 @@ func TestSucceedOvertaken(t *testing.T) {
 	defer look.Close(context.Background())
 	var successor string
 	overtaken := false
-	stop, ended := s.succeed(func(_ context.Context, call int) error {
+	stop := s.succeed(func(_ context.Context, call int) error {
 		owner := one[string](t, look, `select min(owner) from offsets where component = 'stream'`)
 		switch {
 		case call == 2:
@@ -213,7 +224,7 @@ func TestSucceedOvertaken(t *testing.T) {
 	s.send(50)
 	s.replaced()
 	s.replaced()
-	s.finish(stop, ended)
+	s.finish(stop)
 	if !overtaken {
 		t.Error("the old component has not taken its rows back")
 	}
@@ -227,7 +238,7 @@ func TestSucceedAfterACrash(t *testing.T) {
 	s.send(100)
 	s.await(nextOfStream, 100)
 	crash := make(chan struct{})
-	stop, ended := s.succeed(func(ctx context.Context, call int) error {
+	stop := s.succeed(func(ctx context.Context, call int) error {
 		if call == 2 {
 			close(crash)
 			<-ctx.Done()
@@ -236,7 +247,7 @@ func TestSucceedAfterACrash(t *testing.T) {
 	})
 	<-crash
 	stop()
-	if err := <-ended; err != nil {
+	if err := <-s.succeeded; err != nil {
 		t.Fatal(err)
 	}
 	s.replaced()
@@ -246,7 +257,7 @@ func TestSucceedAfterACrash(t *testing.T) {
 	if n := one[int](t, s.conn, `select count(*) from again`); n != 90 {
 		t.Errorf("%d events processed again before the crash, want 90", n)
 	}
-	stop, ended = s.succeed(nothing)
+	stop = s.succeed(nothing)
 	s.replaced()
-	s.finish(stop, ended)
+	s.finish(stop)
 }

@@ -18,11 +18,11 @@ import (
 type system struct {
 	*native.Database
 	mu     sync.Mutex
-	served version // as last seen
+	served int64 // number of the version, as last seen
 }
 
 func newSystem(env architectures.Environment) *system {
-	return &system{Database: native.NewDatabase(env.Postgres), served: version{1, env.Rules}}
+	return &system{Database: native.NewDatabase(env.Postgres), served: 1}
 }
 
 func (s *system) Progress(ctx context.Context) (architectures.Progress, error) {
@@ -39,13 +39,13 @@ func (s *system) AlertTables() []string {
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), askWithin)
 	defer cancel()
-	now := s.served
+	var now int64
 	if err := s.Do(ctx, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, `select version, rules from versions`+servedVersion).Scan(&now.number, &now.rules)
+		return conn.QueryRow(ctx, `select version from versions`+servedVersion).Scan(&now)
 	}); err == nil {
 		s.served = now
 	}
-	return []string{s.served.table("anomalies")}
+	return []string{version{number: s.served}.table("anomalies")}
 }
 
 func (*system) Batches(context.Context) ([]architectures.Batch, error) { return nil, nil }
@@ -84,17 +84,23 @@ func (s *system) Reprocess(ctx context.Context, rules bank.Rules, grace time.Dur
 // Reprocessing implements architectures.Reprocessor. Events are counted by offsets, so those that retention has deleted count.
 func (s *system) Reprocessing(ctx context.Context) (*architectures.Reprocessing, error) {
 	var r architectures.Reprocessing
+	var number int64
 	err := s.Do(ctx, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, `select requested_at, started_at, switched_at, done_at, attempts, case when switched_at is not null then events
+		return conn.QueryRow(ctx, `select version, requested_at, started_at, switched_at, done_at, attempts, case when switched_at is not null then events
 			else (select coalesce(sum(next_offset), 0) from offsets where component = $1) end::bigint
 			from versions where version > 1 order by version desc limit 1`, reprocessName).
-			Scan(&r.RequestedAt, &r.StartedAt, &r.SwitchedAt, &r.DoneAt, &r.Attempts, &r.Events)
+			Scan(&number, &r.RequestedAt, &r.StartedAt, &r.SwitchedAt, &r.DoneAt, &r.Attempts, &r.Events)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read table versions: %w", err)
+	}
+	if r.SwitchedAt != nil {
+		s.mu.Lock()
+		s.served = number // what is told here must not be taken back by AlertTables
+		s.mu.Unlock()
 	}
 	return &r, nil
 }
