@@ -50,6 +50,8 @@ type Size struct {
 	Tools       int           // h: records a tool sends or reads
 	WatchRates  [2]float64    // f: one that leaves room, and one that does not
 	SpikeScale  float64       // g: how much of the scenario spike's time
+	CrashRates  [2]float64    // k: half of what part b found, Kappa and Lambda
+	Crash       time.Duration // k: load before a crash, and after it
 }
 
 // Full is the size of the published figures, Quick shows only that everything works.
@@ -61,6 +63,7 @@ func Full() Size {
 		MasterRows: []int{1_000_000, 10_000_000}, FreshRows: 131_072,
 		Latency: 20 * time.Second, Rates: []float64{5_000, 20_000},
 		Tools: 2_000_000, Watch: 12 * time.Second, WatchRates: [2]float64{20_000, 400_000}, SpikeScale: 0.5,
+		CrashRates: [2]float64{55_000, 14_000}, Crash: 10 * time.Second,
 	}
 }
 
@@ -73,6 +76,7 @@ func Quick() Size {
 		MasterRows: []int{10_000}, FreshRows: 1_000,
 		Latency: 3 * time.Second, Rates: []float64{1_000},
 		Tools: 50_000, Watch: 3 * time.Second, WatchRates: [2]float64{1_000, 5_000}, SpikeScale: 0.1,
+		CrashRates: [2]float64{1_000, 1_000}, Crash: 3 * time.Second,
 	}
 }
 
@@ -96,6 +100,7 @@ func Parts() []Part {
 		{"h", "Real Kafka: our producer and consumer against the distribution's own", (*Bench).tools},
 		{"i", "Start to ready: embedded, local, docker", (*Bench).starting},
 		{"j", "Alert latency on embedded, local, docker", (*Bench).providers},
+		{"k", "Recovery from a SIGKILL at half of the capacity", (*Bench).recovery},
 	}
 }
 
@@ -103,6 +108,7 @@ func Parts() []Part {
 type measured struct {
 	*results.Record
 	seconds []results.Second
+	tenths  []results.Tenth // of a run with faults
 }
 
 // errIncorrect says that the program answered wrongly; no figure of such a run is worth anything.
@@ -112,7 +118,7 @@ var errIncorrect = errors.New("the answers were wrong")
 func (b *Bench) run(ctx context.Context, provider infra.Provider, arch architectures.Architecture, s *scenarios.Scenario, unwatched bool) (*measured, error) {
 	debug.FreeOSMemory() // what the last measurement left must not be collected during this one
 	outcome, err := runner.Run(ctx, runner.Config{
-		Scenario: s, Architecture: arch, Engine: "native", Provider: provider, Executable: b.Executable,
+		Scenario: s, Architecture: arch, Engine: "native", Provider: provider, Brokers: 1, Executable: b.Executable,
 		Out: filepath.Join(b.Dir, "runs"), Command: os.Args, Commanded: time.Now(), Unwatched: unwatched,
 		Write: func(string, *results.Record) error { return nil },
 	})
@@ -125,6 +131,11 @@ func (b *Bench) run(ctx context.Context, provider infra.Provider, arch architect
 	m, err := load(outcome.Dir)
 	if err != nil {
 		return nil, err
+	}
+	if len(s.Faults) > 0 {
+		if m.tenths, err = loadTenths(outcome.Dir); err != nil {
+			return nil, err
+		}
 	}
 	return m, os.RemoveAll(outcome.Dir)
 }
@@ -144,7 +155,7 @@ func load(dir string) (*measured, error) {
 	}
 	defer file.Close()
 	seconds, err := results.ReadTimeline(file)
-	return &measured{record, seconds}, err
+	return &measured{Record: record, seconds: seconds}, err
 }
 
 // warmup is long enough for connections, caches and the runtime of every component to settle.
