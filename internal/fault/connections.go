@@ -49,7 +49,7 @@ func (c Connections) Inject(ctx context.Context, w *World) (Outcome, error) {
 // fill opens sessions until one is refused; nil says that one was.
 func (c Connections) fill(ctx context.Context, w *World, held *[]*pgx.Conn) error {
 	for {
-		conn, err := w.session(ctx)
+		conn, err := w.session(ctx, true)
 		if state(err) == tooManyConnections {
 			return nil
 		}
@@ -67,7 +67,7 @@ func (c Connections) letIn(ctx context.Context, w *World) error {
 	var last error
 	err := await(ctx, sqlWithin, func() bool {
 		var conn *pgx.Conn
-		if conn, last = w.session(ctx); last == nil {
+		if conn, last = w.session(ctx, true); last == nil {
 			leave(ctx, conn)
 		}
 		return last == nil

@@ -26,9 +26,10 @@ const (
 	lockNotAvailable   = "55P03"
 )
 
-// session opens a session of a fault's own. A server that is down at that moment, as one between two lives, is waited for. When the context of a statement ends, the statement is cancelled in the server
+// session opens a session of a fault's own. A server that is down at that moment, as one between two lives, is waited for, and so
+// is room for one more session unless full says that having none is what is looked for. When the context of a statement ends, the statement is cancelled in the server
 // too: a connection that is only closed would leave it at work.
-func (w *World) session(ctx context.Context) (*pgx.Conn, error) {
+func (w *World) session(ctx context.Context, full bool) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(w.Postgres)
 	if err != nil {
 		return nil, errors.New("the connection string of PostgreSQL cannot be parsed") // it may hold a password
@@ -40,7 +41,7 @@ func (w *World) session(ctx context.Context) (*pgx.Conn, error) {
 	var conn *pgx.Conn
 	waited := await(ctx, presentWithin, func() bool {
 		conn, err = pgx.ConnectConfig(ctx, config)
-		return err == nil || !comingUp(err)
+		return err == nil || !comingUp(err) && (full || state(err) != tooManyConnections)
 	})
 	if err = errors.Join(err, waited); err != nil {
 		return nil, fmt.Errorf("open a session: %w", err)

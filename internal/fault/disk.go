@@ -53,7 +53,7 @@ func (w *World) revive(ctx context.Context) error {
 			}
 		default:
 		}
-		conn, err := w.session(ctx)
+		conn, err := w.session(ctx, false)
 		if err == nil {
 			leave(ctx, conn)
 			return nil

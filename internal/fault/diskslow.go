@@ -121,7 +121,7 @@ func wholeDisk(root string, major, minor uint32, dir string) (string, error) {
 // commitTime is the median time of a commit that writes to the log and to no table. Followers of the log do not see it unless
 // they ask for messages.
 func (w *World) commitTime(ctx context.Context) (time.Duration, error) {
-	conn, err := w.session(ctx)
+	conn, err := w.session(ctx, false)
 	if err != nil {
 		return 0, err
 	}

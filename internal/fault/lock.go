@@ -19,7 +19,7 @@ type Lock struct {
 // Inject implements Fault. The effect is when the lock was granted; who asks while it is waited for waits behind it already.
 func (l Lock) Inject(ctx context.Context, w *World) (Outcome, error) {
 	out := none("sql", "database")
-	conn, err := w.session(ctx)
+	conn, err := w.session(ctx, false)
 	if err != nil {
 		return out, noEffect("%w", err)
 	}

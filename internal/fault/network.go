@@ -144,15 +144,35 @@ func (w *World) findComponents(name string) ([]Component, []string, error) {
 	return components, names, nil
 }
 
-// impair sets the conditions of a network for a time. It has taken effect when the last component has answered. Whatever
+// impair sets the conditions of a network for a time. It has taken effect when the last component has answered. Where not one
+// connection was open or asked for meanwhile, because the processes ended or had only just begun, it is done again. Whatever
 // happens, the network is good in the end.
 func impair(ctx context.Context, w *World, target, to string, c network.Conditions, lasts time.Duration, what string) (Outcome, error) {
 	targets, names, err := w.findComponents(target)
 	if err != nil {
 		return none("dialer"), err
 	}
-	out := none("dialer", names...)
-	if _, err = setNetwork(ctx, targets, to, c); err != nil {
+	for begun := time.Now(); ; {
+		out, idle, err := impairOnce(ctx, w, targets, to, c, lasts)
+		out.Components = names
+		if err != nil || len(idle) < len(targets) {
+			if out.Effect >= 0 {
+				out.What = fmt.Sprintf("%s: %s%s", to, what, without(idle))
+			}
+			return out, err
+		}
+		if time.Since(begun) > presentWithin {
+			out.Effect = -1
+			return out, noEffect("%v neither had nor sought a connection to %s", idle, to)
+		}
+	}
+}
+
+// impairOnce gives, beside the outcome, the components for whom it made no difference.
+func impairOnce(ctx context.Context, w *World, targets []Component, to string, c network.Conditions, lasts time.Duration) (Outcome, []string, error) {
+	out := none("dialer")
+	_, err := setNetwork(ctx, targets, to, c)
+	if err != nil {
 		err = noEffect("%w", err)
 	} else {
 		out.Effect = w.Now()
@@ -165,14 +185,10 @@ func impair(ctx context.Context, w *World, target, to string, c network.Conditio
 	if lost != nil {
 		err = errors.Join(err, fmt.Errorf("make the network good again: %w", lost))
 	}
-	if len(idle) == len(targets) {
+	if err != nil && len(idle) == len(targets) {
 		out.Effect = -1
-		err = errors.Join(err, noEffect("%v neither had nor sought a connection to %s", idle, to))
 	}
-	if out.Effect >= 0 {
-		out.What = fmt.Sprintf("%s: %s%s", to, what, without(idle))
-	}
-	return out, err
+	return out, idle, err
 }
 
 // setNetwork sets the conditions of all components at once, and names those for whom it made no difference: see

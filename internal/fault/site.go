@@ -105,6 +105,19 @@ func (s Site) servers() []string {
 	return append(all, targetDatabase)
 }
 
+// Touches are the names of the components and servers that a fault is done to.
+func (s Site) Touches(f scenarios.Fault) []string {
+	switch {
+	case slices.Contains(databaseKinds, f.Kind):
+		return []string{targetDatabase}
+	case f.Kind == KindTopicFull:
+		return append(s.Members(targetBroker), s.Members(streams)...)
+	case slices.Contains(kafkaKinds, f.Kind):
+		return s.Members(targetBroker)
+	}
+	return s.Members(f.Target)
+}
+
 // Targets are all names that a target may have here: roles first, then components and servers by name.
 func (s Site) Targets() []string {
 	var roles, names []string

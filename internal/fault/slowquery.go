@@ -20,7 +20,7 @@ type SlowQuery struct {
 // Inject implements Fault. The effect is when all sessions are seen at work, the end is when all are cancelled.
 func (s SlowQuery) Inject(ctx context.Context, w *World) (Outcome, error) {
 	out := none("sql", "database")
-	watch, err := w.session(ctx)
+	watch, err := w.session(ctx, false)
 	if err != nil {
 		return out, noEffect("%w", err)
 	}
@@ -30,7 +30,7 @@ func (s SlowQuery) Inject(ctx context.Context, w *World) (Outcome, error) {
 	queries, working := errgroup.WithContext(running)
 	var pids []int32
 	for range s.Sessions {
-		conn, err := w.session(ctx)
+		conn, err := w.session(ctx, false)
 		if err != nil {
 			stop()
 			_ = queries.Wait()

@@ -20,12 +20,12 @@ type Vacuum struct {
 // Inject implements Fault. The effect is when the first one is seen under way or done, the end is when the last is cancelled.
 func (v Vacuum) Inject(ctx context.Context, w *World) (Outcome, error) {
 	out := none("sql", "database")
-	watch, err := w.session(ctx)
+	watch, err := w.session(ctx, false)
 	if err != nil {
 		return out, noEffect("%w", err)
 	}
 	defer leave(ctx, watch)
-	conn, err := w.session(ctx)
+	conn, err := w.session(ctx, false)
 	if err != nil {
 		return out, noEffect("%w", err)
 	}

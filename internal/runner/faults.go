@@ -33,10 +33,18 @@ func (cfg *Config) site() fault.Site {
 type injection struct {
 	plan    scenarios.Fault // with its target resolved
 	target  string          // as the scenario names it
+	touches []string        // the components and servers that it is done to
 	fault   fault.Fault
 	outcome fault.Outcome
 	err     error
 	done    bool
+	over    chan struct{} // closed when it is done
+}
+
+// follows says that a fault was planned to begin after the end of another of the same component or server. It then waits for that
+// to be really over: one that ends a moment late would undo it.
+func (in *injection) follows(other *injection) bool {
+	return other.plan.At < in.plan.At && other.plan.End() <= in.plan.At && slices.ContainsFunc(in.touches, func(name string) bool { return slices.Contains(other.touches, name) })
 }
 
 // CheckFaults refuses faults that cannot be injected here, and a reprocess of an architecture that has none, before anything
@@ -55,7 +63,8 @@ func (cfg *Config) plan() ([]*injection, error) {
 	var plan []*injection
 	var problems []error
 	for i, f := range cfg.Scenario.Faults {
-		in := &injection{plan: fault.Resolve(f, site, cfg.Scenario.Seed, i), target: f.Target}
+		in := &injection{plan: fault.Resolve(f, site, cfg.Scenario.Seed, i), target: f.Target, over: make(chan struct{})}
+		in.touches = site.Touches(in.plan)
 		err := fault.Check(in.plan, site)
 		if err == nil {
 			in.fault, err = fault.New(in.plan)
@@ -111,8 +120,14 @@ func (r *run) faults(ctx context.Context) {
 	world := r.world()
 	for _, in := range r.injections {
 		injections.Go(func() {
+			defer close(in.over)
 			if !r.sleepUntil(ctx, time.Duration(in.plan.At)) {
 				return
+			}
+			for _, other := range r.injections {
+				if in.follows(other) {
+					<-other.over
+				}
 			}
 			limited, cancel := context.WithTimeoutCause(ctx, time.Duration(in.plan.End()-in.plan.At)+undoWithin,
 				fmt.Errorf("the fault was not over %v after its time", undoWithin))

@@ -266,6 +266,29 @@ func TestInjectionRecord(t *testing.T) {
 	}
 }
 
+// TestFollows: one after the other on the same target waits, at the same time or on another target does not.
+func TestFollows(t *testing.T) {
+	planned := func(at, lasts time.Duration, touches ...string) *injection {
+		return &injection{plan: scenarios.Fault{Kind: "pause", At: scenarios.Duration(at), For: scenarios.Duration(lasts)}, touches: touches}
+	}
+	first := planned(time.Second, time.Second, "speed", "ingest")
+	for name, c := range map[string]struct {
+		in   *injection
+		want bool
+	}{
+		"after it":            {planned(2*time.Second, time.Second, "speed"), true},
+		"after it, elsewhere": {planned(2*time.Second, time.Second, "batch"), false},
+		"while it lasts":      {planned(1500*time.Millisecond, time.Second, "speed"), false},
+		"the same":            {first, false},
+		"at the same time":    {planned(time.Second, 0, "speed"), false},
+		"before it":           {planned(0, time.Second, "speed"), false},
+	} {
+		if got := c.in.follows(first); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // TestExtra: what was used beyond the rate before, the harness left out.
 func TestExtra(t *testing.T) {
 	var samples []observe.Sample
