@@ -28,37 +28,62 @@ type Row struct {
 }
 
 // Times are some durations in seconds.
-type Times struct {
-	seconds  []float64
-	censored int // of them, not over by the end of what was observed
+type Times []Time
+
+// Time is one duration. A censored one was not over when it could be observed no longer: it is longer than that.
+type Time struct {
+	Seconds  float64
+	Censored bool
 }
 
 func (t *Times) add(s results.Span) {
-	if s.S == nil {
-		return
-	}
-	t.seconds = append(t.seconds, *s.S)
-	if s.Censored {
-		t.censored++
+	if s.S != nil {
+		*t = append(*t, Time{*s.S, s.Censored})
 	}
 }
 
-// String gives median and maximum, such as "0.4 / 2.1 s". A maximum that is censored is at least that; a median is left out
-// where so many are censored that it is unknown.
+// Median is the shortest time within which half of them were over, by the estimate of Kaplan and Meier (1958), which lets
+// a censored time count among those under way until it is lost sight of. False if so many are censored that it is unknown.
+func (t Times) Median() (float64, bool) {
+	sorted := slices.SortedFunc(slices.Values(t), compareTimes)
+	left := 1.0
+	for i, one := range sorted {
+		if one.Censored {
+			continue
+		}
+		if left *= 1 - 1/float64(len(sorted)-i); left <= 0.5+1e-9 {
+			return one.Seconds, true
+		}
+	}
+	return 0, false
+}
+
+// compareTimes orders by length; of equal ones those that were over come first.
+func compareTimes(a, b Time) int {
+	if a.Seconds == b.Seconds && a.Censored != b.Censored {
+		if a.Censored {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Compare(a.Seconds, b.Seconds)
+}
+
+// String gives median and maximum, such as "0.4 / 2.1 s"; "?" for a median that is not known, and ">" before a maximum that may
+// be longer, because some were censored.
 func (t Times) String() string {
-	if len(t.seconds) == 0 {
+	if len(t) == 0 {
 		return "-"
 	}
-	sorted := slices.Sorted(slices.Values(t.seconds))
-	median := fmt.Sprintf("%.1f", sorted[(len(sorted)-1)/2])
-	if t.censored > 0 {
-		// Where a value lies that is only known to be longer, nobody can say: of a few it is the upper end.
-		if 2*t.censored >= len(sorted) {
-			median = "?"
-		}
-		return fmt.Sprintf("%s / >%.1f s", median, sorted[len(sorted)-1])
+	median := "?"
+	if m, known := t.Median(); known {
+		median = fmt.Sprintf("%.1f", m)
 	}
-	return fmt.Sprintf("%s / %.1f s", median, sorted[len(sorted)-1])
+	longest := fmt.Sprintf("%.1f", slices.MaxFunc(t, compareTimes).Seconds)
+	if slices.ContainsFunc(t, func(one Time) bool { return one.Censored }) {
+		longest = ">" + longest
+	}
+	return fmt.Sprintf("%s / %s s", median, longest)
 }
 
 // Rows sums records up. They are ordered by fault, then by architecture.

@@ -37,7 +37,7 @@ func TestWrite(t *testing.T) {
 	}
 	const want = `| fault | architecture | runs | faults | survived | downtime, median / longest | lag back | all answers right | wrong answers |
 |---|---|--:|--:|--:|--:|--:|--:|--:|
-| crash speed | lambda | 2 | 2 | 1 | 0.5 / 0.5 s | ? / >2.0 s | - | 0 |
+| crash speed | lambda | 2 | 2 | 1 | 0.5 / 0.5 s | 1.0 / >2.0 s | - | 0 |
 | crash stream | kappa | 2 | 3 | 2 | 0.5 / 0.5 s | 3.0 / >9.0 s | - | 2 |
 | pause database | lambda | 1 | 1 | 0 (1 without effect) | - | - | - | 0 |
 
@@ -69,5 +69,28 @@ func TestDrifts(t *testing.T) {
 	}
 	if share := got[1].Share(); share < 0.18 || share > 0.19 {
 		t.Errorf("memory grew by %v", share)
+	}
+}
+
+// TestMedian holds the estimate against known answers: without censoring it is the median, a time that is lost sight of early says nothing
+// of how long it took, and where most were lost there is none.
+func TestMedian(t *testing.T) {
+	over, lost := func(s float64) Time { return Time{s, false} }, func(s float64) Time { return Time{s, true} }
+	for name, c := range map[string]struct {
+		times Times
+		want  float64
+		known bool
+	}{
+		"none":               {nil, 0, false},
+		"odd":                {Times{over(3), over(1), over(2)}, 2, true},
+		"even":               {Times{over(4), over(1), over(2), over(3)}, 2, true},
+		"lost early":         {Times{lost(0.1), lost(0.1), over(5), over(6), over(7)}, 6, true},
+		"lost at the end":    {Times{over(1), over(2), over(3), lost(9)}, 2, true},
+		"lost at one's time": {Times{over(1), lost(1)}, 1, true},
+		"most were lost":     {Times{over(1), lost(2), lost(2), lost(2)}, 0, false},
+	} {
+		if got, known := c.times.Median(); got != c.want || known != c.known {
+			t.Errorf("%s: %v %v, want %v %v", name, got, known, c.want, c.known)
+		}
 	}
 }
