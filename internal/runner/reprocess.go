@@ -190,3 +190,32 @@ func (c *correction) record(origin time.Time) results.Reprocess {
 	}
 	return rec
 }
+
+// describeCorrection puts the reprocess into the record, as far as it needs no oracle.
+func (r *run) describeCorrection() {
+	r.record.Reprocess = []results.Reprocess{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.correction
+	if c == nil {
+		return
+	}
+	rec := c.record(r.origin)
+	rec.Alerts = r.record.Observer.Reprocessed
+	if c.requested > 0 {
+		until := c.done
+		if until == 0 {
+			until = max(r.drained, r.schedule.End())
+		}
+		rec.ExtraCPUS, rec.ExtraMemoryBytes = extra(r.watch.sampler.Samples(), r.schedule.WarmupEnd(), c.requested, until)
+		before := r.alerts().Between(whole(r.schedule.WarmupEnd()), whole(c.requested)).Summary()
+		rec.AlertP99BeforeMS = before.P99
+		if c.switched > 0 {
+			rec.AlertP99DuringMS = r.alerts().Between(whole(c.requested), whole(c.switched)+1).Summary().P99
+		}
+	}
+	r.record.Reprocess = append(r.record.Reprocess, rec)
+}
+
+// whole is the second in which a time lies.
+func whole(d time.Duration) int { return int(d / time.Second) }
