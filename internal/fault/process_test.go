@@ -159,7 +159,7 @@ func TestMemory(t *testing.T) {
 	j := newJournal()
 	target := newProcess(t, j, "x", "/bin/sh", "-c", hungry)
 	go func() { // a process that nobody waits for stays in the table
-		_ = target.cmd.Wait()
+		_, _ = target.cmd.Process.Wait()
 	}()
 	out, err := Memory{MiB: 24, For: 4 * time.Second}.Inject(t.Context(), j.world(target))
 	if err != nil || out.Effect < 0 || out.Detected < out.Effect || !strings.Contains(out.What, "processes killed") || strings.Contains(out.What, " 0 processes") {
