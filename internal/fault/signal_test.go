@@ -74,7 +74,7 @@ func TestRestartLoopWaitsForASlowStart(t *testing.T) {
 		if want := "0s x kill, 0s x release, 4s x kill, 4s x release, 8s x kill, 8s x release"; err != nil || j.String() != want {
 			t.Errorf("%v; did %s, want %s", err, j, want)
 		}
-		if !strings.HasPrefix(out.What, "3 times SIGKILL within 8.") {
+		if !strings.HasPrefix(out.What, "3 times SIGKILL within 8") {
 			t.Errorf("says %s", out.What)
 		}
 		time.Sleep(2 * p.late) // it comes back, to be ended with the test
